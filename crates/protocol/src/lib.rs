@@ -1,1 +1,22 @@
 #![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod number;
+mod parse;
+mod reply;
+mod request;
+mod status;
+mod words;
+
+pub use number::parse_number;
+pub use parse::{KEY_LEN_MAX, VALUE_LEN_MAX, parse_line, parse_retrieval_head};
+pub use reply::{push_number, push_stat, push_value_head};
+pub use request::{
+    Arithmetic, Delete, Delta, FlushAll, Get, MemoryLimit, ParseError, Rejection, Request,
+    Retrieval, ShutdownMode, Stats, Storage, StoreMode, Touch, Verbosity,
+};
+pub use status::Status;
+pub use words::{Token, Words, next_token};

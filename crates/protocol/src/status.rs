@@ -1,0 +1,98 @@
+//! The fixed replies, byte for byte as memcached 1.6.45 sends them.
+
+/// A reply that says how a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// A data block did not end where its length said.
+    BadDataChunk,
+    /// A line that does not have the shape its command needs.
+    BadFormat,
+    /// The item is gone.
+    Deleted,
+    /// `delete` was given a time.
+    DeleteUsage,
+    /// Closes a list.
+    End,
+    /// No such command.
+    Error,
+    /// The item changed since its CAS number was read.
+    Exists,
+    /// `flush_all` is switched off.
+    FlushNotAllowed,
+    /// A delta that is no number.
+    InvalidDelta,
+    /// An exptime that is no number.
+    InvalidExptime,
+    /// A mode of shutdown that does not exist.
+    InvalidShutdownMode,
+    /// The memory limit could not be changed.
+    MemoryLimitFailed,
+    /// The new memory limit is too small to work with.
+    MemoryLimitTooSmall,
+    /// The value of a counter is no number.
+    NonNumeric,
+    /// No item under this key.
+    NotFound,
+    /// The condition did not hold.
+    NotStored,
+    /// Done.
+    Ok,
+    /// Nothing could be evicted to make room.
+    OutOfMemory,
+    /// Memory ran out while the value was arriving.
+    OutOfMemoryReading,
+    /// Counters are back at zero.
+    Reset,
+    /// `shutdown` is switched off.
+    ShutdownNotEnabled,
+    /// The value is kept.
+    Stored,
+    /// The item is larger than the server allows.
+    TooLarge,
+    /// One connection too many.
+    TooManyConnections,
+    /// The item has its new exptime.
+    Touched,
+    /// `stats detail` without `on`, `off` or `dump`.
+    DetailUsage,
+}
+
+impl Status {
+    /// The whole reply, its line end included.
+    pub const fn line(self) -> &'static [u8] {
+        match self {
+            Self::BadDataChunk => b"CLIENT_ERROR bad data chunk\r\n",
+            Self::BadFormat => b"CLIENT_ERROR bad command line format\r\n",
+            Self::Deleted => b"DELETED\r\n",
+            Self::DeleteUsage => {
+                b"CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n"
+            }
+            Self::DetailUsage => b"CLIENT_ERROR usage: stats detail on|off|dump\r\n",
+            Self::End => b"END\r\n",
+            Self::Error => b"ERROR\r\n",
+            Self::Exists => b"EXISTS\r\n",
+            Self::FlushNotAllowed => b"CLIENT_ERROR flush_all not allowed\r\n",
+            Self::InvalidDelta => b"CLIENT_ERROR invalid numeric delta argument\r\n",
+            Self::InvalidExptime => b"CLIENT_ERROR invalid exptime argument\r\n",
+            Self::InvalidShutdownMode => b"CLIENT_ERROR invalid shutdown mode\r\n",
+            Self::MemoryLimitFailed => {
+                b"MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n"
+            }
+            Self::MemoryLimitTooSmall => {
+                b"MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n"
+            }
+            Self::NonNumeric => b"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
+            Self::NotFound => b"NOT_FOUND\r\n",
+            Self::NotStored => b"NOT_STORED\r\n",
+            Self::Ok => b"OK\r\n",
+            Self::OutOfMemory => b"SERVER_ERROR out of memory storing object\r\n",
+            Self::OutOfMemoryReading => b"SERVER_ERROR Out of memory during read\r\n",
+            Self::Reset => b"RESET\r\n",
+            Self::ShutdownNotEnabled => b"SERVER_ERROR: shutdown not enabled\r\n",
+            Self::Stored => b"STORED\r\n",
+            Self::TooLarge => b"SERVER_ERROR object too large for cache\r\n",
+            Self::TooManyConnections => b"ERROR Too many open connections\r\n",
+            Self::Touched => b"TOUCHED\r\n",
+        }
+    }
+}
