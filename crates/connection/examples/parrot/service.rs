@@ -1,0 +1,106 @@
+// A service that keeps nothing and answers each key with itself.
+
+use larder_connection::{Draft, Reply, Service, Value};
+use larder_protocol::{Delta, ShutdownMode, Status, Storage, Words};
+
+/// Keeps nothing.
+#[derive(Debug)]
+pub(crate) struct Parrot;
+
+/// A value that is its key.
+#[derive(Debug)]
+pub(crate) struct Echo(Vec<u8>);
+
+/// Stores are refused before a draft is made, so there is none.
+#[derive(Debug)]
+pub(crate) enum NoDraft {}
+
+impl Value for Echo {
+    fn data_len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn piece(&self, offset: usize) -> &[u8] {
+        self.0.get(offset..).unwrap_or_default()
+    }
+}
+
+impl Draft for NoDraft {
+    fn space(&mut self) -> Option<&mut [u8]> {
+        match *self {}
+    }
+
+    fn filled(&mut self, _: usize) {
+        match *self {}
+    }
+
+    fn remaining(&self) -> usize {
+        match *self {}
+    }
+
+    fn is_terminated(&self) -> bool {
+        match *self {}
+    }
+
+    fn held_bytes(&self) -> usize {
+        match *self {}
+    }
+}
+
+impl Service for Parrot {
+    type Value = Echo;
+    type Draft = NoDraft;
+
+    fn draft(&mut self, _: &Storage<'_>) -> Result<NoDraft, Status> {
+        Err(Status::OutOfMemory)
+    }
+
+    fn commit(&mut self, draft: NoDraft) -> Status {
+        match draft {}
+    }
+
+    fn abandon(&mut self, draft: NoDraft) -> Status {
+        match draft {}
+    }
+
+    fn get(&mut self, key: &[u8], _: Option<i32>, reply: &mut Reply<'_, Echo>) {
+        let data = [key, b"\r\n"].concat();
+        reply.value(key, 0, 0, data.len(), [&data[..]], || Echo(data.clone()));
+    }
+
+    fn delete(&mut self, _: &[u8]) -> Status {
+        Status::NotFound
+    }
+
+    fn touch(&mut self, _: &[u8], _: i32) -> Status {
+        Status::NotFound
+    }
+
+    fn adjust(&mut self, _: &[u8], _: Delta) -> Result<u64, Status> {
+        Err(Status::NotFound)
+    }
+
+    fn flush_all(&mut self, _: i32) -> Status {
+        Status::Ok
+    }
+
+    fn stats(&mut self, _: Words<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(Status::End.line());
+    }
+
+    fn set_verbosity(&mut self, _: u8) -> Status {
+        Status::Ok
+    }
+
+    fn set_memory_limit(&mut self, _: u32) -> Status {
+        Status::MemoryLimitFailed
+    }
+
+    fn shut_down(&mut self, _: ShutdownMode) -> Result<(), Status> {
+        Err(Status::ShutdownNotEnabled)
+    }
+
+    fn version(&self) -> &str {
+        "1.6.45"
+    }
+}

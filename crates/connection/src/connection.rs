@@ -1,0 +1,544 @@
+//! The state machine: theory of operation.
+//!
+//! Bytes arrive by [`Connection::receive`] (or straight in a value's own memory, by [`Connection::read_into`]) and are
+//! worked off by `process` in place. What cannot be worked off yet, the beginning of a line or whatever
+//! came after the output was full, is copied to the backlog; the next bytes first complete what the backlog begins.
+//!
+//! ```text
+//!                       storage line            last byte
+//!                Line ───────────────► Value ───────────────► Line
+//!   complete     │ ▲ ▲                   │ memory ran out
+//!   retrieval    │ │ └───── Skip ◄───────┘           quit, HTTP, a line too long ───► Closing
+//!                ▼ │ line end
+//!                Keys ──► SkipLine (a key too long in a line too long to be checked whole)
+//! ```
+//!
+//! The machine cannot fail: what the peer does wrong becomes a reply or the state `Closing`.
+
+use alloc::vec::Vec;
+
+use larder_protocol::{
+    KEY_LEN_MAX, Request, Retrieval, Status, Storage, Token, next_token, parse_line,
+    parse_retrieval_head, push_number,
+};
+
+use crate::{Draft, Output, Reply, Service};
+
+/// One client's side of the protocol, from its first byte to its last.
+#[derive(Debug)]
+pub struct Connection<S: Service> {
+    limits: Limits,
+    /// Bytes that arrived and were not worked off. INVARIANT: empty while a value arrives or is skipped.
+    backlog: Vec<u8>,
+    state: State<S::Draft>,
+    output: Output<S::Value>,
+    has_begun: bool,
+    has_ended: bool,
+    /// A full output kept the backlog from being worked off.
+    is_stalled: bool,
+}
+
+/// What one connection may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest line, in bytes, its newline not counted. A longer one closes the connection, but for a retrieval, whose
+    /// keys are then answered as they arrive.
+    pub line_len: usize,
+    /// Bytes of unsent replies above which no further request is answered. One value, or one answer to `stats`, may
+    /// stand above it.
+    pub output_len: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { line_len: 16 * 1024, output_len: 256 * 1024 }
+    }
+}
+
+/// What a connection is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Between requests, or in the middle of a line.
+    Command,
+    /// A value is arriving.
+    Value,
+    /// A refused value is thrown away.
+    Skip,
+    /// Replies wait to be read.
+    Reply,
+    /// Nothing more is read.
+    Closing,
+}
+
+/// What a connection holds for work that its peer has not finished.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Bytes of replies in memory of their own.
+    pub reply_bytes: usize,
+    /// Replies that pin a value.
+    pub replies_in_flight: usize,
+    /// Bytes of commands that are not complete, or not answered yet.
+    pub command_bytes: usize,
+    /// Bytes held for a value that is not complete.
+    pub value_bytes: usize,
+}
+
+impl<S: Service> Connection<S> {
+    /// A connection that has received nothing.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            backlog: Vec::new(),
+            state: State::Line { searched: 0 },
+            output: Output::default(),
+            has_begun: false,
+            has_ended: false,
+            is_stalled: false,
+        }
+    }
+
+    /// Takes bytes that arrived, and answers the requests they complete. Call it with none to go on where a full output
+    /// stopped it.
+    pub fn receive(&mut self, input: &[u8], service: &mut S) {
+        let rest = if self.backlog.is_empty() {
+            input
+        } else {
+            self.receive_after_backlog(input, service)
+        };
+        if self.backlog.is_empty() {
+            let used = self.process(rest, service);
+            self.backlog.extend_from_slice(&rest[used..]);
+        } else {
+            self.backlog.extend_from_slice(rest);
+        }
+        if self.has_ended && !self.is_stalled {
+            self.close();
+        }
+    }
+
+    /// Where the next read should land: the rest of an arriving value, then `scratch`.
+    pub fn read_into<'b>(&'b mut self, scratch: &'b mut [u8]) -> [&'b mut [u8]; 2] {
+        let State::Value(arriving) = &mut self.state else { return [&mut [], scratch] };
+        let remaining = arriving.draft.remaining();
+        match arriving.draft.space() {
+            None => [&mut [], scratch],
+            // More of the value follows this space: better a short read than bytes to copy.
+            Some(space) if space.len() < remaining => [space, &mut []],
+            Some(space) => [space, scratch],
+        }
+    }
+
+    /// Says that a read put `len` bytes where [`Self::read_into`] pointed; `scratch` is the buffer that it was given.
+    pub fn read_done(&mut self, len: usize, scratch: &[u8], service: &mut S) {
+        let mut in_value = 0;
+        if let State::Value(arriving) = &mut self.state
+            && let Some(space) = arriving.draft.space()
+        {
+            in_value = space.len().min(len);
+            arriving.draft.filled(in_value);
+            self.finish_value(service);
+        }
+        let in_scratch = (len - in_value).min(scratch.len());
+        self.receive(&scratch[..in_scratch], service);
+    }
+
+    /// The peer will send nothing more; what it sent before is still answered.
+    pub fn receive_end(&mut self, service: &mut S) {
+        self.has_ended = true;
+        self.receive(&[], service);
+    }
+
+    /// Replies that wait for the socket.
+    pub fn output(&mut self) -> &mut Output<S::Value> {
+        &mut self.output
+    }
+
+    /// Whether to read from the socket: not while the output is full, and not once the connection closes.
+    pub fn wants_read(&self) -> bool {
+        !self.has_ended && !self.is_closing() && !self.is_full()
+    }
+
+    /// Whether replies wait for the socket.
+    pub fn wants_write(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// Whether requests wait that a full output kept from being answered, and could be answered now.
+    pub fn has_work(&self) -> bool {
+        self.is_stalled && !self.is_full()
+    }
+
+    /// Whether the connection is over: close the socket.
+    pub fn is_finished(&self) -> bool {
+        self.is_closing() && self.output.is_empty()
+    }
+
+    /// What the connection is busy with.
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::Closing => Phase::Closing,
+            State::Value(_) => Phase::Value,
+            State::Skip { .. } | State::SkipLine => Phase::Skip,
+            State::Line { .. } | State::Keys { .. } if self.wants_write() => Phase::Reply,
+            State::Line { .. } | State::Keys { .. } => Phase::Command,
+        }
+    }
+
+    /// What the connection holds for work that its peer has not finished.
+    pub fn unfinished(&self) -> Unfinished {
+        Unfinished {
+            reply_bytes: self.output.copied(),
+            replies_in_flight: self.output.pinned_count(),
+            command_bytes: self.backlog.len(),
+            value_bytes: match &self.state {
+                State::Value(arriving) => arriving.draft.held_bytes(),
+                _ => 0,
+            },
+        }
+    }
+
+    /// Whether the peer owes the rest of a command or of a value.
+    pub fn is_half_way(&self) -> bool {
+        match self.state {
+            State::Value(_) | State::Skip { .. } | State::SkipLine => true,
+            State::Line { .. } => !self.backlog.is_empty() && !self.is_stalled,
+            State::Keys { .. } => !self.is_stalled,
+            State::Closing => false,
+        }
+    }
+
+    /// Reads nothing more; what was answered is still sent.
+    pub fn close(&mut self) {
+        self.state = State::Closing;
+        self.backlog.clear();
+        self.is_stalled = false;
+    }
+
+    /// Gives back spare capacity; for connections that have been idle for a while.
+    pub fn trim(&mut self) {
+        self.output.trim();
+        if self.backlog.is_empty() {
+            self.backlog = Vec::new();
+        }
+    }
+
+    /// Becomes a connection that has received nothing; buffers keep their capacity for the next client.
+    pub fn reset(&mut self) {
+        self.output.clear();
+        self.backlog.clear();
+        self.state = State::Line { searched: 0 };
+        self.has_begun = false;
+        self.has_ended = false;
+        self.is_stalled = false;
+    }
+
+    /// Works off the backlog, completed line by line from `input`. Returns what of the input the backlog did not need;
+    /// it is not empty only if the backlog is, or if the machine stopped.
+    fn receive_after_backlog<'i>(&mut self, input: &'i [u8], service: &mut S) -> &'i [u8] {
+        let mut rest = input;
+        let mut held = core::mem::take(&mut self.backlog);
+        loop {
+            let used = self.process(&held, service);
+            held.drain(..used);
+            if held.is_empty() || rest.is_empty() || self.is_stalled {
+                break;
+            }
+            let line_end = memchr::memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1);
+            let (completion, after) = rest.split_at(line_end);
+            held.extend_from_slice(completion);
+            rest = after;
+        }
+        self.backlog = held;
+        rest
+    }
+
+    /// Works off bytes until they run out or the output is full; returns how many it is done with.
+    fn process(&mut self, bytes: &[u8], service: &mut S) -> usize {
+        let mut used = 0;
+        self.is_stalled = false;
+        loop {
+            let rest = &bytes[used..];
+            let step = match &mut self.state {
+                State::Line { .. } => self.process_line(rest, service),
+                State::Keys { retrieval } => {
+                    let retrieval = *retrieval;
+                    self.process_key(rest, retrieval, service)
+                }
+                State::Value(_) => self.process_value(rest, service),
+                State::Skip { remaining } => {
+                    let len = rest.len().min(*remaining);
+                    *remaining -= len;
+                    if *remaining == 0 {
+                        self.state = State::Line { searched: 0 };
+                    }
+                    Step::Used(len)
+                }
+                State::SkipLine => {
+                    let newline = memchr::memchr(b'\n', rest);
+                    if newline.is_some() {
+                        self.state = State::Line { searched: 0 };
+                    }
+                    Step::Used(newline.map_or(rest.len(), |newline| newline + 1))
+                }
+                State::Closing => return bytes.len(),
+            };
+            match step {
+                Step::Used(len) => used += len,
+                Step::Short(len) => return used + len,
+                Step::Full => {
+                    self.is_stalled = true;
+                    return used;
+                }
+            }
+            if used == bytes.len() {
+                return used;
+            }
+        }
+    }
+
+    fn process_line(&mut self, rest: &[u8], service: &mut S) -> Step {
+        if self.is_full() {
+            return Step::Full;
+        }
+        if !self.has_begun && rest.first() == Some(&BINARY_MAGIC) {
+            self.close();
+            return Step::Used(rest.len());
+        }
+        self.has_begun |= !rest.is_empty();
+        let searched = match self.state {
+            State::Line { searched } => searched.min(rest.len()),
+            _ => 0,
+        };
+        let newline = memchr::memchr(b'\n', &rest[searched..]).map(|newline| searched + newline);
+        match newline {
+            Some(newline) if newline <= self.limits.line_len => {
+                self.state = State::Line { searched: 0 };
+                Step::Used(self.answer_line(&rest[..newline], service))
+            }
+            None if rest.len() <= self.limits.line_len => {
+                self.state = State::Line { searched: rest.len() };
+                Step::Short(0)
+            }
+            _ => match parse_retrieval_head(rest) {
+                Some((retrieval, keys_at)) => {
+                    self.state = State::Keys { retrieval };
+                    Step::Used(keys_at)
+                }
+                None => {
+                    self.close();
+                    Step::Used(rest.len())
+                }
+            },
+        }
+    }
+
+    /// Answers a complete line, given without its newline. Returns how many bytes it is done with: all and the newline,
+    /// or, for a retrieval, those before its keys.
+    fn answer_line(&mut self, line: &[u8], service: &mut S) -> usize {
+        let whole = line.len() + 1;
+        match parse_line(line) {
+            Ok(Request::Get(get)) => {
+                self.state = State::Keys { retrieval: get.retrieval };
+                return get.keys_at;
+            }
+            Ok(Request::Storage(storage)) => self.begin_value(&storage, service),
+            Ok(request) => self.answer(request, service),
+            Err(refused) => {
+                match refused.reason.status() {
+                    None => self.close(),
+                    Some(status) => self.push_unless(refused.quiet, status),
+                }
+                self.skip(refused.skip_len);
+            }
+        }
+        whole
+    }
+
+    fn answer(&mut self, request: Request<'_>, service: &mut S) {
+        match request {
+            Request::Arithmetic(arithmetic) => {
+                match service.adjust(arithmetic.key, arithmetic.delta) {
+                    Ok(number) if !arithmetic.quiet => {
+                        push_number(self.output.tail(), number);
+                        self.output.tail().extend_from_slice(b"\r\n");
+                    }
+                    Ok(_) => {}
+                    Err(status) => self.push_unless(arithmetic.quiet, status),
+                }
+            }
+            Request::Delete(delete) => {
+                let status = service.delete(delete.key);
+                self.push_unless(delete.quiet, status);
+            }
+            Request::FlushAll(flush) => {
+                let status = service.flush_all(flush.delay);
+                self.push_unless(flush.quiet, status);
+            }
+            Request::MemoryLimit(limit) => {
+                let status = service.set_memory_limit(limit.mebibytes);
+                self.push_unless(limit.quiet, status);
+            }
+            Request::Quit => self.close(),
+            Request::Shutdown(mode) => match service.shut_down(mode) {
+                Ok(()) => self.close(),
+                Err(status) => self.push(status),
+            },
+            Request::Stats(stats) => service.stats(stats.topic, self.output.tail()),
+            Request::Touch(touch) => {
+                let status = service.touch(touch.key, touch.exptime);
+                self.push_unless(touch.quiet, status);
+            }
+            Request::Verbosity(verbosity) => {
+                let status = service.set_verbosity(verbosity.level);
+                self.push_unless(verbosity.quiet, status);
+            }
+            Request::Version => {
+                let out = self.output.tail();
+                out.extend_from_slice(b"VERSION ");
+                out.extend_from_slice(service.version().as_bytes());
+                out.extend_from_slice(b"\r\n");
+            }
+            // Their bytes are not all here yet: `answer_line` has set the state that answers them.
+            Request::Get(_) | Request::Storage(_) => {}
+        }
+    }
+
+    /// Answers the next key of a retrieval, or ends it.
+    fn process_key(&mut self, rest: &[u8], retrieval: Retrieval, service: &mut S) -> Step {
+        if self.is_full() {
+            return Step::Full;
+        }
+        match next_token(rest) {
+            (Token::Word(key), used) if key.len() <= KEY_LEN_MAX => {
+                let mut reply = Reply::new(&mut self.output, retrieval.cas);
+                service.get(key, retrieval.touch, &mut reply);
+                Step::Used(used)
+            }
+            // The carriage return of a line end may be the last byte of a word that is not finished.
+            (Token::Unfinished(word), used) if word.len() <= KEY_LEN_MAX + 1 => Step::Short(used),
+            (Token::LineEnd, used) => {
+                self.push(Status::End);
+                self.state = State::Line { searched: 0 };
+                Step::Used(used)
+            }
+            (Token::Word(_) | Token::Unfinished(_), _) => {
+                self.push(Status::BadFormat);
+                self.state = State::SkipLine;
+                Step::Used(0)
+            }
+        }
+    }
+
+    fn begin_value(&mut self, storage: &Storage<'_>, service: &mut S) {
+        match service.draft(storage) {
+            Ok(draft) => self.state = State::Value(Arriving { draft, quiet: storage.quiet }),
+            Err(status) => {
+                self.push_unless(storage.quiet, status);
+                self.skip(storage.value_len + b"\r\n".len());
+            }
+        }
+    }
+
+    fn process_value(&mut self, rest: &[u8], service: &mut S) -> Step {
+        let State::Value(arriving) = &mut self.state else { return Step::Used(0) };
+        if arriving.draft.remaining() > 0 {
+            let Some(space) = arriving.draft.space().filter(|space| !space.is_empty()) else {
+                return self.abandon_value(service);
+            };
+            let len = space.len().min(rest.len());
+            space[..len].copy_from_slice(&rest[..len]);
+            arriving.draft.filled(len);
+            self.finish_value(service);
+            return Step::Used(len);
+        }
+        self.finish_value(service);
+        Step::Used(0)
+    }
+
+    /// Keeps the value if all of it is here.
+    fn finish_value(&mut self, service: &mut S) {
+        match core::mem::replace(&mut self.state, State::Line { searched: 0 }) {
+            State::Value(Arriving { draft, quiet }) if draft.remaining() == 0 => {
+                let status = if draft.is_terminated() {
+                    service.commit(draft)
+                } else {
+                    Status::BadDataChunk
+                };
+                self.push_unless(quiet, status);
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// Memory ran out while the value arrived: says so, and throws the rest away.
+    fn abandon_value(&mut self, service: &mut S) -> Step {
+        if let State::Value(Arriving { draft, quiet }) =
+            core::mem::replace(&mut self.state, State::Line { searched: 0 })
+        {
+            let remaining = draft.remaining();
+            let status = service.abandon(draft);
+            self.push_unless(quiet, status);
+            self.skip(remaining);
+        }
+        Step::Used(0)
+    }
+
+    fn skip(&mut self, remaining: usize) {
+        if remaining > 0 {
+            self.state = State::Skip { remaining };
+        }
+    }
+
+    fn push(&mut self, status: Status) {
+        self.output.tail().extend_from_slice(status.line());
+    }
+
+    fn push_unless(&mut self, quiet: bool, status: Status) {
+        if !quiet {
+            self.push(status);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.output.unsent() >= self.limits.output_len
+    }
+
+    const fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing)
+    }
+}
+
+#[derive(Debug)]
+enum State<D> {
+    /// Between requests; nothing before `searched` holds a newline.
+    Line { searched: usize },
+    /// The keys of a retrieval come next.
+    Keys { retrieval: Retrieval },
+    /// The value of a store is arriving straight into its own memory.
+    Value(Arriving<D>),
+    /// A refused value is thrown away.
+    Skip { remaining: usize },
+    /// The rest of a line is thrown away.
+    SkipLine,
+    /// Nothing more is read; the connection ends when the output is sent.
+    Closing,
+}
+
+#[derive(Debug)]
+struct Arriving<D> {
+    draft: D,
+    quiet: bool,
+}
+
+/// How a state dealt with the bytes before it.
+enum Step {
+    /// It is done with so many; go on with the rest.
+    Used(usize),
+    /// It is done with so many, and needs more bytes than there are.
+    Short(usize),
+    /// The output is full.
+    Full,
+}
+
+/// First byte of a connection that speaks the binary protocol, which is not served: better closed than left waiting.
+const BINARY_MAGIC: u8 = 0x80;

@@ -1,0 +1,78 @@
+//! What a connection asks, and of whom: the seam between the protocol and the items.
+
+use alloc::vec::Vec;
+
+use larder_protocol::{Delta, ShutdownMode, Status, Storage, Words};
+
+use crate::Reply;
+
+/// Answers the requests that a connection has read.
+pub trait Service {
+    /// A kept value; holding one keeps its bytes in place and unchanged.
+    type Value: Value;
+    /// Memory for a value that is still arriving.
+    type Draft: Draft;
+
+    /// Opens memory for the data block that follows a storage line.
+    ///
+    /// # Errors
+    ///
+    /// The reply to a value that cannot be taken; its data block is then thrown away.
+    fn draft(&mut self, request: &Storage<'_>) -> Result<Self::Draft, Status>;
+    /// Keeps a complete value, if the condition it came with holds.
+    fn commit(&mut self, draft: Self::Draft) -> Status;
+    /// Lets go of a value for which memory ran out while it arrived; says what to answer.
+    fn abandon(&mut self, draft: Self::Draft) -> Status;
+    /// Answers for one key: a [`Reply::value`] if it is kept, nothing if it is not. `touch` is the item's new exptime.
+    fn get(&mut self, key: &[u8], touch: Option<i32>, reply: &mut Reply<'_, Self::Value>);
+    /// Forgets a key.
+    fn delete(&mut self, key: &[u8]) -> Status;
+    /// Gives a key a new exptime.
+    fn touch(&mut self, key: &[u8], exptime: i32) -> Status;
+    /// Changes a counter and returns the new number.
+    ///
+    /// # Errors
+    ///
+    /// The reply when there is no such counter.
+    fn adjust(&mut self, key: &[u8], delta: Delta) -> Result<u64, Status>;
+    /// Forgets everything, now or later.
+    fn flush_all(&mut self, delay: i32) -> Status;
+    /// Appends the whole answer to `stats` and these words, its end included.
+    fn stats(&mut self, topic: Words<'_>, out: &mut Vec<u8>);
+    /// Changes how much is logged.
+    fn set_verbosity(&mut self, level: u8) -> Status;
+    /// Changes the memory limit.
+    fn set_memory_limit(&mut self, mebibytes: u32) -> Status;
+    /// Stops the server; the connection closes.
+    ///
+    /// # Errors
+    ///
+    /// The reply when that is not allowed.
+    fn shut_down(&mut self, mode: ShutdownMode) -> Result<(), Status>;
+    /// The version number that clients read.
+    fn version(&self) -> &str;
+}
+
+/// A kept value with its closing `\r\n`, readable piece by piece: one piece for most, several for a value that is larger
+/// than what the store keeps in one place.
+pub trait Value {
+    /// All bytes, the closing `\r\n` included.
+    fn data_len(&self) -> usize;
+    /// The bytes from `offset` to the end of the piece they lie in; empty only at the end of the value.
+    fn piece(&self, offset: usize) -> &[u8];
+}
+
+/// Memory for a value that is still arriving, its closing `\r\n` included. It may take memory as bytes arrive, so that a
+/// peer who announces much and sends little holds little.
+pub trait Draft {
+    /// Where the next bytes go; empty only when the value is complete. None when memory ran out.
+    fn space(&mut self) -> Option<&mut [u8]>;
+    /// Says that the first `len` bytes of the space are filled.
+    fn filled(&mut self, len: usize);
+    /// Bytes that have not arrived yet, the closing `\r\n` included.
+    fn remaining(&self) -> usize;
+    /// Whether the last two bytes are `\r\n`; asked when nothing remains.
+    fn is_terminated(&self) -> bool;
+    /// Memory that it holds, in bytes.
+    fn held_bytes(&self) -> usize;
+}
