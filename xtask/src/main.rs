@@ -1,3 +1,92 @@
-//! The project's tasks.
+//! The project's own tasks: `cargo xtask tidy | test | bench | fuzz | ci`.
+//!
+//! Each ends with a line `N passed, M failed` and with zero exactly if something ran and nothing failed.
 
-fn main() {}
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task runner talks to a terminal")]
+
+mod arguments;
+mod process;
+mod tally;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use tally::Tally;
+
+fn main() -> ExitCode {
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&given) {
+        Ok(code) => code,
+        Err(sentence) => {
+            eprintln!("xtask: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the task that was named.
+///
+/// # Errors
+/// A sentence about arguments that are wrong.
+fn dispatch(given: &[String]) -> Result<ExitCode, String> {
+    let Some((task, rest)) = given.split_first() else {
+        eprint!("{HELP}");
+        return Ok(ExitCode::FAILURE);
+    };
+    let help = match task.as_str() {
+        "-h" | "--help" | "help" => HELP,
+        "tidy" => TIDY_HELP,
+        _ => return Err(format!("there is no task `{task}`: tidy, test, bench, fuzz and ci are")),
+    };
+    if help == HELP || rest.iter().any(|word| word == "-h" || word == "--help") {
+        print!("{help}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(run(task, rest)?.finish())
+}
+
+fn run(task: &str, rest: &[String]) -> Result<Tally, String> {
+    match task {
+        _ => {
+            Arguments::parse(rest, &[], 0)?;
+            Ok(tidy::tidy())
+        }
+    }
+}
+
+const HELP: &str = "\
+The project's own tasks.
+
+Usage: cargo xtask TASK
+
+  tidy                            rules of the source tree, format, lints, documentation
+
+`cargo xtask TASK --help` says more. A task ends with the line `N passed, M failed`.
+";
+
+const TIDY_HELP: &str = "\
+Checks the rules of the source tree, then format, lints and documentation.
+
+Usage: cargo xtask tidy
+
+The limits and lists are in xtask/src/tidy/; exceptions, each with its reason, in xtask/src/tidy/exceptions.txt.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::dispatch;
+
+    #[test]
+    fn bad_arguments_end_with_a_sentence() {
+        let check = |line: &str, expected: &str| {
+            let given: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let error = dispatch(&given).expect_err(line);
+            assert!(error.contains(expected), "{error}");
+        };
+        check("tidyy", "no task `tidyy`");
+        check("tidy now", "one word too many");
+    }
+}
