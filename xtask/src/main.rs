@@ -8,12 +8,13 @@
 mod arguments;
 mod process;
 mod tally;
+mod test;
 mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
 
-use arguments::Arguments;
+use arguments::{Arguments, Known};
 use tally::Tally;
 
 fn main() -> ExitCode {
@@ -38,6 +39,7 @@ fn dispatch(given: &[String]) -> Result<ExitCode, String> {
     };
     let help = match task.as_str() {
         "-h" | "--help" | "help" => HELP,
+        "test" => test::HELP,
         "tidy" => TIDY_HELP,
         _ => return Err(format!("there is no task `{task}`: tidy, test, bench, fuzz and ci are")),
     };
@@ -50,6 +52,10 @@ fn dispatch(given: &[String]) -> Result<ExitCode, String> {
 
 fn run(task: &str, rest: &[String]) -> Result<Tally, String> {
     match task {
+        "test" => {
+            let arguments = Arguments::parse(rest, &[Known::Value("--against")], 1)?;
+            test::test(arguments.words.first().map(String::as_str), arguments.value("--against"))
+        }
         _ => {
             Arguments::parse(rest, &[], 0)?;
             Ok(tidy::tidy())
@@ -63,6 +69,7 @@ The project's own tasks.
 Usage: cargo xtask TASK
 
   tidy                            rules of the source tree, format, lints, documentation
+  test [STEP] [--against NAME]    every test; installs what the client suites need
 
 `cargo xtask TASK --help` says more. A task ends with the line `N passed, M failed`.
 ";
@@ -88,5 +95,7 @@ mod tests {
         };
         check("tidyy", "no task `tidyy`");
         check("tidy now", "one word too many");
+        check("test --against redis", "`redis`");
+        check("test everything", "no step `everything`");
     }
 }
