@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task runner talks to a terminal")]
 
 mod arguments;
+mod fuzz;
 mod process;
 mod tally;
 mod test;
@@ -39,6 +40,7 @@ fn dispatch(given: &[String]) -> Result<ExitCode, String> {
     };
     let help = match task.as_str() {
         "-h" | "--help" | "help" => HELP,
+        "fuzz" => fuzz::HELP,
         "test" => test::HELP,
         "tidy" => TIDY_HELP,
         _ => return Err(format!("there is no task `{task}`: tidy, test, bench, fuzz and ci are")),
@@ -52,6 +54,16 @@ fn dispatch(given: &[String]) -> Result<ExitCode, String> {
 
 fn run(task: &str, rest: &[String]) -> Result<Tally, String> {
     match task {
+        "fuzz" => {
+            let arguments = Arguments::parse(rest, &[Known::Value("--seconds")], 1)?;
+            let seconds = arguments.value("--seconds").unwrap_or("60");
+            let seconds = seconds
+                .parse()
+                .ok()
+                .filter(|&seconds| seconds > 0)
+                .ok_or_else(|| format!("`--seconds {seconds}` is no number of seconds"))?;
+            fuzz::fuzz(arguments.words.first().map(String::as_str), seconds)
+        }
         "test" => {
             let arguments = Arguments::parse(rest, &[Known::Value("--against")], 1)?;
             test::test(arguments.words.first().map(String::as_str), arguments.value("--against"))
@@ -70,6 +82,7 @@ Usage: cargo xtask TASK
 
   tidy                            rules of the source tree, format, lints, documentation
   test [STEP] [--against NAME]    every test; installs what the client suites need
+  fuzz [TARGET] [--seconds N]     fuzz targets
 
 `cargo xtask TASK --help` says more. A task ends with the line `N passed, M failed`.
 ";
@@ -95,6 +108,9 @@ mod tests {
         };
         check("tidyy", "no task `tidyy`");
         check("tidy now", "one word too many");
+        check("fuzz parser --seconds soon", "no number of seconds");
+        check("fuzz --seconds 0", "no number of seconds");
+        check("fuzz no-such-target", "no fuzz target `no-such-target`");
         check("test --against redis", "`redis`");
         check("test everything", "no step `everything`");
     }
