@@ -6,7 +6,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a task runner talks to a terminal")]
 
 mod arguments;
+mod bench;
 mod fuzz;
+mod load;
 mod process;
 mod tally;
 mod test;
@@ -40,11 +42,17 @@ fn dispatch(given: &[String]) -> Result<ExitCode, String> {
     };
     let help = match task.as_str() {
         "-h" | "--help" | "help" => HELP,
+        "bench" => bench::HELP,
         "fuzz" => fuzz::HELP,
         "test" => test::HELP,
         "tidy" => TIDY_HELP,
         _ => return Err(format!("there is no task `{task}`: tidy, test, bench, fuzz and ci are")),
     };
+    // The load bench has options of its own, and its own help.
+    let is_load = task == "bench" && rest.first().is_some_and(|word| word == "load");
+    if is_load {
+        return Ok(load::run(&rest[1..]));
+    }
     if help == HELP || rest.iter().any(|word| word == "-h" || word == "--help") {
         print!("{help}");
         return Ok(ExitCode::SUCCESS);
@@ -54,6 +62,10 @@ fn dispatch(given: &[String]) -> Result<ExitCode, String> {
 
 fn run(task: &str, rest: &[String]) -> Result<Tally, String> {
     match task {
+        "bench" => {
+            let arguments = Arguments::parse(rest, &[Known::Switch("--quick")], 1)?;
+            bench::bench(arguments.words.first().map(String::as_str), arguments.has("--quick"))
+        }
         "fuzz" => {
             let arguments = Arguments::parse(rest, &[Known::Value("--seconds")], 1)?;
             let seconds = arguments.value("--seconds").unwrap_or("60");
@@ -82,6 +94,8 @@ Usage: cargo xtask TASK
 
   tidy                            rules of the source tree, format, lints, documentation
   test [STEP] [--against NAME]    every test; installs what the client suites need
+  bench [LAYER] [--quick]         criterion benches
+  bench load [OPTIONS]            the server under load, beside memcached
   fuzz [TARGET] [--seconds N]     fuzz targets
 
 `cargo xtask TASK --help` says more. A task ends with the line `N passed, M failed`.
@@ -111,6 +125,8 @@ mod tests {
         check("fuzz parser --seconds soon", "no number of seconds");
         check("fuzz --seconds 0", "no number of seconds");
         check("fuzz no-such-target", "no fuzz target `no-such-target`");
+        check("bench --slow", "no option `--slow`");
+        check("bench no-such-layer", "no bench `no-such-layer`");
         check("test --against redis", "`redis`");
         check("test everything", "no step `everything`");
     }
