@@ -7,6 +7,7 @@
 
 mod arguments;
 mod bench;
+mod ci;
 mod fuzz;
 mod load;
 mod process;
@@ -43,6 +44,7 @@ fn dispatch(given: &[String]) -> Result<ExitCode, String> {
     let help = match task.as_str() {
         "-h" | "--help" | "help" => HELP,
         "bench" => bench::HELP,
+        "ci" => ci::HELP,
         "fuzz" => fuzz::HELP,
         "test" => test::HELP,
         "tidy" => TIDY_HELP,
@@ -65,6 +67,10 @@ fn run(task: &str, rest: &[String]) -> Result<Tally, String> {
         "bench" => {
             let arguments = Arguments::parse(rest, &[Known::Switch("--quick")], 1)?;
             bench::bench(arguments.words.first().map(String::as_str), arguments.has("--quick"))
+        }
+        "ci" => {
+            Arguments::parse(rest, &[], 0)?;
+            Ok(ci::ci())
         }
         "fuzz" => {
             let arguments = Arguments::parse(rest, &[Known::Value("--seconds")], 1)?;
@@ -97,6 +103,7 @@ Usage: cargo xtask TASK
   bench [LAYER] [--quick]         criterion benches
   bench load [OPTIONS]            the server under load, beside memcached
   fuzz [TARGET] [--seconds N]     fuzz targets
+  ci                              all of it, in the order of the continuous integration
 
 `cargo xtask TASK --help` says more. A task ends with the line `N passed, M failed`.
 ";
@@ -129,5 +136,6 @@ mod tests {
         check("bench no-such-layer", "no bench `no-such-layer`");
         check("test --against redis", "`redis`");
         check("test everything", "no step `everything`");
+        check("ci quickly", "one word too many");
     }
 }
