@@ -1,0 +1,73 @@
+//! What a store is made with.
+
+/// Everything [`crate::Store::new`] needs to know: plain fields.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The hard limit, in bytes: items, index, drafts and pinned items that are no longer kept, as the allocator
+    /// rounds them. 2 MiB is the least that is of use.
+    pub memory_bytes: u64,
+    /// What happens when the memory is full.
+    pub eviction: Eviction,
+    /// Whether items get a CAS number. Without, it is 0 for all and no CAS store ever matches.
+    pub cas: bool,
+    /// The largest item in accounted bytes ([`crate::Store::item_bytes`]); larger ones are refused.
+    pub item_bytes_max: u64,
+    /// How many locks the items are spread over, rounded up to a power of two and at most 4096; `None` chooses by the
+    /// memory limit: one for each 16 MiB, at most 64. Four a thread is a good number while each has 16 MiB.
+    pub shards: Option<usize>,
+    /// Upper bounds, ascending, in accounted bytes, of the classes that statistics are kept by; a class more takes
+    /// what is larger. At most 255 are used. They do not influence where items are kept.
+    pub size_classes: Box<[u32]>,
+    /// Seed of the key hash: only for tests that must repeat. `None` draws one from the system, so that nobody can
+    /// prepare keys that collide.
+    pub seed: Option<u64>,
+}
+
+/// What a full store does with the next item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Eviction {
+    /// Drops the least valuable items to make room.
+    Enabled,
+    /// Refuses the new one, after expired items were removed.
+    Disabled,
+}
+
+impl Config {
+    /// A store of this many bytes with memcached's other defaults: eviction, CAS, items up to 1 MiB.
+    #[must_use]
+    pub fn new(memory_bytes: u64) -> Self {
+        Self {
+            memory_bytes,
+            eviction: Eviction::Enabled,
+            cas: true,
+            item_bytes_max: 1 << 20,
+            shards: None,
+            size_classes: Box::default(),
+            seed: None,
+        }
+    }
+
+    /// Shards as a power of two.
+    pub(crate) fn shard_count(&self) -> usize {
+        let by_memory = usize::try_from(self.memory_bytes / SHARD_BYTES).unwrap_or(usize::MAX);
+        let wanted = self.shards.unwrap_or_else(|| by_memory.clamp(1, SHARDS_DEFAULT_MAX));
+        wanted.clamp(1, SHARDS_MAX).next_power_of_two()
+    }
+
+    /// Sub-tables a shard, as a power of two: so many that one of them is rebuilt in well under a millisecond when the
+    /// memory is full of small items.
+    pub(crate) fn table_count(&self, shards: usize) -> usize {
+        let shard_bytes = self.memory_bytes / shards as u64;
+        let wanted = usize::try_from(shard_bytes / TABLE_BYTES).unwrap_or(usize::MAX);
+        wanted.clamp(1, TABLES_MAX).next_power_of_two()
+    }
+}
+
+/// Memory that earns a lock of its own.
+const SHARD_BYTES: u64 = 16 << 20;
+const SHARDS_DEFAULT_MAX: usize = 64;
+/// The hash has 13 bits for the shard; see `store.rs`.
+const SHARDS_MAX: usize = 4096;
+/// Memory that one sub-table indexes: about 2 000 items of the smallest size.
+const TABLE_BYTES: u64 = 192 << 10;
+const TABLES_MAX: usize = 1 << 20;

@@ -1,0 +1,231 @@
+//! An item whose value is still arriving.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::account::Account;
+use crate::item::{Body, Filling, LINE_END, Slices};
+use crate::seconds::{Expiry, Seconds};
+use crate::shard::Attributes;
+use crate::store::{Inner, Store};
+
+/// Memory for an item whose value is arriving, its `\r\n` included; nobody sees it before [`Store::commit`].
+///
+/// ```text
+///   loop { space()? ─► bytes are read into it ─► filled(n) }   until is_complete()
+/// ```
+///
+/// A value of up to 60 KiB has all its memory from the start. A larger one takes chunks as bytes arrive: 64 KiB ahead of them
+/// at most, a 64th of the value from 4 MiB on, 1 MiB for the largest. Dropping a draft gives everything back.
+pub struct Draft {
+    /// `None` once its bytes have been moved into an item.
+    filling: Option<Filling>,
+    account: Arc<Account>,
+    /// To make room for more chunks; only a draft that grows has it.
+    store: Option<Arc<Inner>>,
+    pub(crate) hash: u64,
+    pub(crate) attributes: Attributes,
+    pub(crate) key_len: u8,
+    started: Seconds,
+}
+
+/// Why the store does not take an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is larger than the largest that is allowed, or its key longer than 255 bytes.
+    TooLarge,
+    /// There is no memory for it, and nothing may be evicted to make some.
+    OutOfMemory,
+    /// The caller's mistake: the draft is not complete, or it is of another store.
+    Misused,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "the item is too large",
+            Self::OutOfMemory => "there is no memory for the item",
+            Self::Misused => "the draft is incomplete or of another store",
+        })
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Store {
+    /// Memory for a new item: of the whole value, or of the first chunk of a large one. Items may be evicted for it.
+    ///
+    /// # Errors
+    /// [`Refusal::TooLarge`] or [`Refusal::OutOfMemory`]. An item that is kept under this key stays as it is.
+    pub fn draft(
+        &self,
+        key: &[u8],
+        flags: u32,
+        exptime: Option<Seconds>,
+        value_len: usize,
+        now: Seconds,
+    ) -> Result<Draft, Refusal> {
+        let inner = &self.inner;
+        let key_len = u8::try_from(key.len()).map_err(|_| Refusal::TooLarge)?;
+        let len = value_len.checked_add(key.len() + LINE_END.len()).ok_or(Refusal::TooLarge)?;
+        let item_bytes = inner.rules.item_bytes(key.len(), flags, value_len);
+        if item_bytes > inner.item_bytes_max {
+            return Err(Refusal::TooLarge);
+        }
+        let hash = inner.hash(key);
+        let index = inner.shard_index(hash);
+        let shard = &inner.shards[index];
+        if Filling::whole_bytes(len) > inner.pool.ceiling() {
+            shard.lock(now).count_refusal(item_bytes);
+            return Err(Refusal::OutOfMemory);
+        }
+        let bytes = Filling::first_bytes(len);
+        if !shard.account.take(bytes) {
+            let made =
+                inner.make_room(index, bytes, now).and_then(|mut room| room.spend(bytes).ok());
+            if made.is_none() {
+                shard.lock(now).count_refusal(item_bytes);
+                return Err(Refusal::OutOfMemory);
+            }
+        }
+        let mut filling = Filling::start(len);
+        filling.push(key);
+        shard.account.drafts.fetch_add(bytes, Relaxed);
+        Ok(Draft {
+            store: (Filling::whole_bytes(len) > bytes).then(|| Arc::clone(inner)),
+            filling: Some(filling),
+            account: Arc::clone(&shard.account),
+            hash,
+            attributes: Attributes { flags, expiry: Expiry::from(exptime) },
+            key_len,
+            started: now,
+        })
+    }
+}
+
+impl Draft {
+    /// Where the next bytes go: the value, then its `\r\n`. Not empty until all is there.
+    ///
+    /// # Errors
+    /// [`Refusal::OutOfMemory`] if a large value cannot have its next chunk; what is there stays, and it can be tried again.
+    pub fn space(&mut self) -> Result<&mut [u8], Refusal> {
+        self.grow()?;
+        Ok(self.filling.as_mut().map(Filling::space).unwrap_or_default())
+    }
+
+    /// Bytes have been written to the beginning of [`Self::space`]; more than it had room for are not counted.
+    pub fn filled(&mut self, count: usize) {
+        if let Some(filling) = &mut self.filling {
+            filling.advance(count);
+        }
+    }
+
+    /// Copies bytes to where they go, as many as are still missing; says how many.
+    ///
+    /// # Errors
+    /// [`Refusal::OutOfMemory`] if a large value cannot have its next chunk; bytes that were copied before count.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
+        let mut count = 0;
+        loop {
+            self.grow()?;
+            let rest = bytes.get(count..).unwrap_or_default();
+            match self.filling.as_mut().map_or(0, |filling| filling.push(rest)) {
+                0 => return Ok(count),
+                more => count += more,
+            }
+        }
+    }
+
+    /// Whether value and `\r\n` are all there.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.filling.as_ref().is_some_and(|filling| filling.filled() == filling.len())
+    }
+
+    /// Whether it is complete and ends, as a data block must, with `\r\n`.
+    #[must_use]
+    pub fn is_terminated(&self) -> bool {
+        self.filling.as_ref().is_some_and(Filling::is_terminated)
+    }
+
+    /// Length of the value that was announced, without its `\r\n`.
+    #[must_use]
+    pub fn value_len(&self) -> usize {
+        let len = self.filling.as_ref().map_or(0, Filling::len);
+        len.saturating_sub(usize::from(self.key_len) + LINE_END.len())
+    }
+
+    /// Bytes still missing, the `\r\n` included.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.filling.as_ref().map_or(0, |filling| filling.len() - filling.filled())
+    }
+
+    /// Memory it holds now.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        self.filling.as_ref().map_or(0, Filling::charged)
+    }
+
+    fn grow(&mut self) -> Result<(), Refusal> {
+        let (Some(filling), Some(store)) = (&mut self.filling, &self.store) else { return Ok(()) };
+        let Some(bytes) = filling.growth_bytes() else { return Ok(()) };
+        if !self.account.take(bytes) {
+            let index = store.shard_index(self.hash);
+            let room = store.make_room(index, bytes, self.started);
+            if room.and_then(|mut room| room.spend(bytes).ok()).is_none() {
+                let value_len = self.value_len();
+                let size =
+                    store.rules.item_bytes(self.key_len.into(), self.attributes.flags, value_len);
+                store.shards[index].lock_any_time().count_refusal(size);
+                return Err(Refusal::OutOfMemory);
+            }
+        }
+        filling.grow();
+        self.account.drafts.fetch_add(bytes, Relaxed);
+        Ok(())
+    }
+
+    pub(crate) fn is_of(&self, account: &Arc<Account>) -> bool {
+        Arc::ptr_eq(&self.account, account)
+    }
+
+    /// The key, which lies before the value.
+    pub(crate) fn key(&self) -> &[u8] {
+        let first = self.filling.as_ref().and_then(|filling| filling.data(0).next());
+        first.and_then(|first| first.get(..self.key_len.into())).unwrap_or_default()
+    }
+
+    pub(crate) fn data(&self) -> Option<Slices<'_>> {
+        self.filling.as_ref().map(|filling| filling.data(self.key_len))
+    }
+
+    /// The bytes as a slot keeps them; they are a draft's no longer.
+    pub(crate) fn take_body(&mut self) -> Option<Body> {
+        let filling = self.filling.take()?;
+        self.account.drafts.fetch_sub(filling.charged(), Relaxed);
+        Some(filling.into_body(self.key_len, &self.account))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(filling) = self.filling.take() {
+            let bytes = filling.charged();
+            drop(filling);
+            self.account.drafts.fetch_sub(bytes, Relaxed);
+            self.account.credit(bytes);
+        }
+    }
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("key", &self.key().escape_ascii())
+            .field("value_len", &self.value_len())
+            .field("missing", &self.missing())
+            .finish_non_exhaustive()
+    }
+}

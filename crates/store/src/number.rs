@@ -1,0 +1,161 @@
+//! Counting: a value that is a decimal number, up and down.
+
+use crate::account::{Grant, Need};
+use crate::draft::Refusal;
+use crate::item::{Filling, LINE_END, Slices};
+use crate::seconds::Seconds;
+use crate::shard::{Attributes, Found, Released};
+use crate::store::{Inner, Store};
+
+/// Which way to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delta {
+    /// Up, around at 2^64.
+    Increment(u64),
+    /// Down, to 0 and no further.
+    Decrement(u64),
+}
+
+/// What counting made of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Adjusted {
+    /// The new number.
+    pub value: u64,
+    /// The item's new CAS number; 0 in a store without.
+    pub cas: u64,
+}
+
+/// Why a value was not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdjustError {
+    /// There is no item of this key.
+    NotFound,
+    /// Its value is not a decimal number below 2^64.
+    NonNumeric,
+    /// The number became longer, and there is no room for that.
+    Refused(Refusal),
+}
+
+impl Store {
+    /// Counts a value up or down. A shorter number is followed by blanks, so that the value keeps its length. Flags, expiry and
+    /// last access stay; the CAS number is new.
+    ///
+    /// Leading blanks are skipped, and a blank ends the number: memcached's rules.
+    ///
+    /// # Errors
+    /// No item, no number, or no room.
+    pub fn adjust(&self, key: &[u8], delta: Delta, now: Seconds) -> Result<Adjusted, AdjustError> {
+        let inner = &*self.inner;
+        let hash = inner.hash(key);
+        let home = inner.shard_index(hash);
+        let mut grant = Grant::empty(&inner.shards[home].account);
+        loop {
+            let Need(bytes) = match inner.try_adjust(hash, key, delta, now, &mut grant)? {
+                Ok(adjusted) => return Ok(adjusted),
+                Err(need) => need,
+            };
+            let Some(room) = inner.make_room(home, bytes, now) else {
+                let size = inner.rules.item_bytes(key.len(), 0, DIGITS_MAX);
+                inner.shards[home].lock(now).count_refusal(size);
+                return Err(AdjustError::Refused(Refusal::OutOfMemory));
+            };
+            grant = room;
+        }
+    }
+}
+
+impl Inner {
+    fn try_adjust(
+        &self,
+        hash: u64,
+        key: &[u8],
+        delta: Delta,
+        now: Seconds,
+        grant: &mut Grant<'_>,
+    ) -> Result<Result<Adjusted, Need>, AdjustError> {
+        let shard = self.shard(hash);
+        let mut bodies = Released::default();
+        let mut items = shard.lock(now);
+        let Found::Live(index) = items.find_live(hash, key, now, &mut bodies) else {
+            return Err(AdjustError::NotFound);
+        };
+        let slot = &mut items.slots[index];
+        let (key_len, value_len) = (slot.key_len, slot.value_len());
+        let number = parse(slot.body.data(key_len), value_len).ok_or(AdjustError::NonNumeric)?;
+        let value = match delta {
+            Delta::Increment(by) => number.wrapping_add(by),
+            Delta::Decrement(by) => number.saturating_sub(by),
+        };
+        let mut digits = [b' '; DIGITS_MAX];
+        let digits = write(value, &mut digits);
+        if digits.len() <= value_len {
+            let space = slot.body.data_mut(key_len).and_then(|data| data.get_mut(..value_len));
+            if let Some(space) = space {
+                let (number, blanks) = space.split_at_mut(digits.len());
+                number.copy_from_slice(digits);
+                blanks.fill(b' ');
+                return Ok(Ok(Adjusted { value, cas: items.renew_cas(index) }));
+            }
+        }
+        // Longer, or pinned: other memory, and what was pinned stays as it is.
+        let len = digits.len().max(value_len);
+        let with = Attributes { flags: slot.flags, expiry: slot.expiry };
+        let size = self.rules.item_bytes(key.len(), with.flags, len);
+        if size > self.item_bytes_max {
+            return Err(AdjustError::Refused(Refusal::TooLarge));
+        }
+        if let Err(need) = grant.spend(Filling::whole_bytes(key.len() + len + LINE_END.len())) {
+            return Ok(Err(need));
+        }
+        let mut filling = Filling::start(key.len() + len + LINE_END.len());
+        filling.push(key);
+        filling.push(digits);
+        filling.space().fill(b' ');
+        filling.advance(len - digits.len());
+        filling.push(&LINE_END);
+        let (last_access, was_fetched) = (slot.last_access, slot.was_fetched);
+        let body = filling.into_body(key_len, &shard.account);
+        let (cas, old) = items.replace(index, body, with, last_access);
+        items.slots[index].was_fetched = was_fetched;
+        drop(items);
+        drop(old);
+        Ok(Ok(Adjusted { value, cas }))
+    }
+}
+
+/// What `strtoull` would read, without its sign: blanks, one `+`, digits, and then the end, a blank or a NUL.
+fn parse(mut slices: Slices<'_>, value_len: usize) -> Option<u64> {
+    let text = slices.next()?.get(..value_len)?;
+    let start = text.iter().position(|byte| !is_blank(*byte))?;
+    let text = text.get(start..)?;
+    let text = text.strip_prefix(b"+").unwrap_or(text);
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    if digits.is_empty() || rest.first().is_some_and(|&byte| !is_blank(byte) && byte != 0) {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, digit| {
+        number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+    })
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+fn write(mut number: u64, space: &mut [u8; DIGITS_MAX]) -> &[u8] {
+    let mut start = space.len();
+    for place in space.iter_mut().rev() {
+        // A remainder by ten is one digit.
+        *place = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+        start -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    space.get(start..).unwrap_or_default()
+}
+
+/// 2^64 - 1 has so many.
+const DIGITS_MAX: usize = 20;

@@ -1,0 +1,181 @@
+//! Making room: eviction when memory is short, and the work that is done beside requests.
+//!
+//! One shard's lock at a time, for a slice of 64 items; large bodies are freed between the locks.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::account::Grant;
+use crate::config::Eviction;
+use crate::seconds::Seconds;
+use crate::shard::{Released, SLICE, Shard};
+use crate::store::{Inner, Store};
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Items removed: expired, flushed, or evicted to reach a lowered limit.
+    pub removed: usize,
+    /// Whether more is to be done: call again soon.
+    pub more: bool,
+}
+
+impl Store {
+    /// Does a slice of the background work: removes what has expired or was flushed, and evicts towards a limit that was
+    /// lowered. Looks at about `budget` items and never at more than 64 under one lock. Call it from a timer; while nothing
+    /// can have expired it costs a look at each shard.
+    pub fn sweep(&self, now: Seconds, budget: usize) -> Swept {
+        let inner = &*self.inner;
+        let shards = inner.shards.len();
+        let mut swept = Swept::default();
+        let mut slices = budget.div_ceil(SLICE as usize).max(1);
+        for _ in 0..shards {
+            let index = inner.next_swept.load(Relaxed) % shards;
+            let shard = &inner.shards[index];
+            loop {
+                if slices == 0 {
+                    swept.more = true;
+                    return swept;
+                }
+                slices -= 1;
+                let (removed, more) = inner.sweep_slice(shard, now);
+                swept.removed += removed;
+                if !more {
+                    slices += usize::from(removed == 0);
+                    break;
+                }
+            }
+            inner.next_swept.store(index + 1, Relaxed);
+        }
+        inner.pool.lower();
+        swept.more |= inner.wants_shrink() && swept.removed > 0;
+        swept
+    }
+
+    /// Sets the hard limit, in bytes. A higher one holds at once. A lower one is approached by evicting in slices: the first
+    /// are evicted here, the rest by [`Self::sweep`], and until it is reached the store does not grow. Without
+    /// eviction it is approached as items go.
+    pub fn set_memory_limit(&self, bytes: u64, now: Seconds) {
+        self.inner.pool.set_limit(bytes);
+        self.sweep(now, SLICE as usize * self.inner.shards.len());
+    }
+
+    /// The hard limit that was asked for last, in bytes.
+    #[must_use]
+    pub fn memory_limit(&self) -> u64 {
+        self.inner.pool.limit()
+    }
+}
+
+impl Inner {
+    /// One slice of work in a shard; says whether it wants another.
+    fn sweep_slice(&self, shard: &Shard, now: Seconds) -> (usize, bool) {
+        let mut bodies = Released::default();
+        let mut items = shard.lock(now);
+        let mut removed = 0;
+        let passes = items.wants_pass(now);
+        if passes {
+            removed += items.pass_slice(now, &mut bodies);
+        }
+        let shrinks = self.wants_shrink();
+        if shrinks && removed == 0 {
+            removed += items.evict(now, u64::MAX, &mut bodies);
+        }
+        let more = items.wants_pass(now);
+        drop(items);
+        drop(bodies);
+        if shrinks {
+            shard.account.release_all();
+            self.pool.lower();
+        }
+        (removed, more)
+    }
+
+    fn wants_shrink(&self) -> bool {
+        self.eviction == Eviction::Enabled && self.pool.is_over()
+    }
+
+    /// Frees memory until there are this many bytes for a shard: in the shard itself, or, if that is not enough, in the
+    /// others; what has expired or was flushed first, and then, where that is allowed, what is worth least. `None` if it cannot
+    /// be had. What is freed is taken at once, so that nobody else can have it in between.
+    pub(crate) fn make_room(&self, home: usize, bytes: u64, now: Seconds) -> Option<Grant<'_>> {
+        let mut grant = Grant::empty(&self.shards[home].account);
+        if bytes > self.pool.ceiling() || grant.fill(bytes) == 0 {
+            return (bytes <= self.pool.ceiling()).then_some(grant);
+        }
+        let shards = self.shards.len();
+        loop {
+            let first = self.first_victim(home);
+            let mut progress = false;
+            for step in 0..shards {
+                let shard = &self.shards[(first + step) % shards];
+                if self.free_in(shard, &mut grant, bytes, now, &mut progress) {
+                    return Some(grant);
+                }
+            }
+            // What the others keep for themselves is the last resort, and so is another round.
+            for shard in &self.shards {
+                shard.account.release_all();
+            }
+            if grant.fill(bytes) == 0 {
+                return Some(grant);
+            }
+            if !progress {
+                return None;
+            }
+        }
+    }
+
+    /// The own shard, unless it has so little that another should give.
+    fn first_victim(&self, home: usize) -> usize {
+        let fair = self.pool.used() / self.shards.len() as u64;
+        if self.shards[home].account.held() >= fair / 2 {
+            home
+        } else {
+            self.next_victim.fetch_add(1, Relaxed) % self.shards.len()
+        }
+    }
+
+    /// Frees memory of one shard, a slice at a time; says whether the grant is full.
+    fn free_in(
+        &self,
+        shard: &Shard,
+        grant: &mut Grant<'_>,
+        bytes: u64,
+        now: Seconds,
+        progress: &mut bool,
+    ) -> bool {
+        let mut fruitless = 0;
+        loop {
+            let missing = grant.fill(bytes);
+            if missing == 0 {
+                return true;
+            }
+            let mut bodies = Released::default();
+            let mut items = shard.lock(now);
+            let evicts = self.eviction == Eviction::Enabled;
+            // Without eviction every expired item must be found before an item is refused.
+            let passes = items.flushed > 0 || (!evicts && items.wants_pass(now));
+            let mut removed = 0;
+            if passes {
+                removed += items.pass_slice(now, &mut bodies);
+            }
+            if evicts && removed == 0 {
+                removed += items.evict(now, missing, &mut bodies);
+            }
+            let looked_at_all = fruitless > items.slots.live();
+            drop(items);
+            drop(bodies);
+            if !std::ptr::eq(&raw const *shard.account, grant.account()) {
+                shard.account.release_all();
+            }
+            if removed > 0 {
+                *progress = true;
+                fruitless = 0;
+            } else if looked_at_all || !(evicts || passes) {
+                return false;
+            } else {
+                fruitless += SLICE as usize;
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What is counted.
+
+use crate::seconds::Seconds;
+
+/// Totals of a store, one moment a shard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Items kept, expired ones that nobody has come across included.
+    pub items: u64,
+    /// Their accounted bytes ([`crate::Store::item_bytes`]).
+    pub bytes: u64,
+    /// Items ever stored.
+    pub total_items: u64,
+    /// Memory that is held in all: items, index, drafts, pinned values, fixed tables. Never above the limit.
+    pub held_bytes: u64,
+    /// Part of it: slots, hash tables, ghosts and fixed tables.
+    pub index_bytes: u64,
+    /// Part of it: drafts that are not committed.
+    pub draft_bytes: u64,
+    /// Part of it: values that are pinned though they are no longer kept, and pinned copies of short ones.
+    pub pinned_bytes: u64,
+    /// Items removed to make room though they were neither expired nor flushed.
+    pub evictions: u64,
+    /// Of these, never fetched.
+    pub evicted_unfetched: u64,
+    /// Of these, hit since they were last looked at.
+    pub evicted_active: u64,
+    /// Items that expired and were removed without having been fetched.
+    pub expired_unfetched: u64,
+    /// Expired items removed, or overwritten.
+    pub reclaimed: u64,
+    /// Refusals for want of memory.
+    pub out_of_memory: u64,
+}
+
+/// What is known of one size class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClassStats {
+    /// Items kept.
+    pub items: u64,
+    /// Their accounted bytes.
+    pub bytes: u64,
+    /// Items evicted.
+    pub evicted: u64,
+    /// Of these, such as would have expired one day.
+    pub evicted_nonzero: u64,
+    /// Of these, never fetched.
+    pub evicted_unfetched: u64,
+    /// Expired and removed without having been fetched.
+    pub expired_unfetched: u64,
+    /// Expired and removed, or overwritten.
+    pub reclaimed: u64,
+    /// Refusals for want of memory.
+    pub out_of_memory: u64,
+    /// Last access of the oldest item; sought among the 64 oldest of each queue of each shard.
+    pub oldest_access: Option<Seconds>,
+    /// For how long the item that was evicted last had not been accessed, in seconds.
+    pub last_evicted_age: u32,
+    /// When that was, to tell which shard's was last.
+    pub(crate) last_evicted_at: Seconds,
+}
+
+/// Counters of one shard.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    pub(crate) items: u64,
+    pub(crate) bytes: u64,
+    pub(crate) total_items: u64,
+    pub(crate) evicted_active: u64,
+    /// One more than there are bounds. The totals of what is counted here by class are sums.
+    pub(crate) classes: Box<[ClassStats]>,
+}
+
+impl Counters {
+    pub(crate) fn new(classes: usize) -> Self {
+        let classes = vec![ClassStats::default(); classes].into_boxed_slice();
+        Self { items: 0, bytes: 0, total_items: 0, evicted_active: 0, classes }
+    }
+
+    /// Counts an item that is kept from now on.
+    pub(crate) fn add(&mut self, class: u8, bytes: u64) {
+        self.items += 1;
+        self.bytes += bytes;
+        let class = &mut self.classes[usize::from(class)];
+        class.items += 1;
+        class.bytes += bytes;
+    }
+
+    /// Counts an item that is kept no longer.
+    pub(crate) fn remove(&mut self, class: u8, bytes: u64) {
+        self.items -= 1;
+        self.bytes -= bytes;
+        let class = &mut self.classes[usize::from(class)];
+        class.items -= 1;
+        class.bytes -= bytes;
+    }
+
+    /// Nothing is kept any more.
+    pub(crate) fn forget_items(&mut self) {
+        self.items = 0;
+        self.bytes = 0;
+        for class in &mut self.classes {
+            class.items = 0;
+            class.bytes = 0;
+        }
+    }
+
+    /// What `stats reset` sets to nothing: all but what is kept.
+    pub(crate) fn reset(&mut self) {
+        self.total_items = 0;
+        self.evicted_active = 0;
+        for class in &mut self.classes {
+            *class = ClassStats { items: class.items, bytes: class.bytes, ..ClassStats::default() };
+        }
+    }
+
+    /// Adds this shard's to a sum.
+    pub(crate) fn add_to(&self, stats: &mut Stats) {
+        stats.items += self.items;
+        stats.bytes += self.bytes;
+        stats.total_items += self.total_items;
+        stats.evicted_active += self.evicted_active;
+        for class in &self.classes {
+            stats.evictions += class.evicted;
+            stats.evicted_unfetched += class.evicted_unfetched;
+            stats.expired_unfetched += class.expired_unfetched;
+            stats.reclaimed += class.reclaimed;
+            stats.out_of_memory += class.out_of_memory;
+        }
+    }
+}
+
+impl ClassStats {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.items += other.items;
+        self.bytes += other.bytes;
+        self.evicted += other.evicted;
+        self.evicted_nonzero += other.evicted_nonzero;
+        self.evicted_unfetched += other.evicted_unfetched;
+        self.expired_unfetched += other.expired_unfetched;
+        self.reclaimed += other.reclaimed;
+        self.out_of_memory += other.out_of_memory;
+        if let Some(access) = other.oldest_access {
+            self.saw(access);
+        }
+        if other.evicted > 0 && other.last_evicted_at >= self.last_evicted_at {
+            self.last_evicted_at = other.last_evicted_at;
+            self.last_evicted_age = other.last_evicted_age;
+        }
+    }
+
+    /// There is an item of this last access.
+    pub(crate) fn saw(&mut self, access: Seconds) {
+        self.oldest_access = Some(self.oldest_access.map_or(access, |oldest| oldest.min(access)));
+    }
+}

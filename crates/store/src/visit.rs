@@ -1,0 +1,129 @@
+//! What a visitor sees of an item while its shard is locked.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::account::Account;
+use crate::item::{Item, Slices};
+use crate::seconds::Seconds;
+use crate::shard::Items;
+use crate::slots::Slot;
+
+/// An item, as it was before this visit: see [`crate::Store::visit`] and [`crate::Store::walk`].
+#[derive(Clone, Copy)]
+pub struct Visit<'a> {
+    items: &'a Items,
+    slot: &'a Slot,
+    account: &'a Arc<Account>,
+}
+
+impl<'a> Visit<'a> {
+    pub(crate) fn new(items: &'a Items, slot: &'a Slot, account: &'a Arc<Account>) -> Self {
+        Self { items, slot, account }
+    }
+
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> &'a [u8] {
+        self.slot.key()
+    }
+
+    /// What the client gave with it.
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        self.slot.flags
+    }
+
+    /// Its CAS number; 0 in a store without.
+    #[must_use]
+    pub fn cas(&self) -> u64 {
+        self.slot.cas
+    }
+
+    /// When it expires, unless never.
+    #[must_use]
+    pub fn exptime(&self) -> Option<Seconds> {
+        self.slot.expiry.into()
+    }
+
+    /// When it was stored or hit, whatever was later.
+    #[must_use]
+    pub fn last_access(&self) -> Seconds {
+        self.slot.last_access
+    }
+
+    /// Whether it was hit since it was stored.
+    #[must_use]
+    pub fn was_fetched(&self) -> bool {
+        self.slot.was_fetched
+    }
+
+    /// Length of the value without its `\r\n`.
+    #[must_use]
+    pub fn value_len(&self) -> usize {
+        self.slot.value_len()
+    }
+
+    /// Accounted size: [`crate::Store::item_bytes`].
+    #[must_use]
+    pub fn item_bytes(&self) -> u64 {
+        self.items.item_bytes(self.slot)
+    }
+
+    /// Number of the size class it is counted in.
+    #[must_use]
+    pub fn class(&self) -> usize {
+        self.slot.class.into()
+    }
+
+    /// The value and its `\r\n`, in order.
+    #[must_use]
+    pub fn slices(&self) -> Slices<'a> {
+        self.slot.body.data(self.slot.key_len)
+    }
+
+    /// The value and its `\r\n` in one piece, if it is kept in one: up to 60 KiB it is.
+    #[must_use]
+    pub fn data(&self) -> Option<&'a [u8]> {
+        let mut slices = self.slices();
+        let first = slices.next()?;
+        slices.next().is_none().then_some(first)
+    }
+
+    /// Pins the value. From 4 KiB on that is one more reference; a shorter one is copied.
+    ///
+    /// It cannot fail: what a copy takes comes out of a reserve that items never fill, a hundredth of the limit but 1 MiB
+    /// at most. Whoever pins many short values at once should copy them instead.
+    #[must_use]
+    pub fn pin(&self) -> Item {
+        self.slot.body.pin(self.slot.key_len, self.account)
+    }
+}
+
+impl fmt::Debug for Visit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Visit")
+            .field("key", &self.key().escape_ascii())
+            .field("value_len", &self.value_len())
+            .field("cas", &self.cas())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a visit found nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Miss {
+    /// There was no item of this key.
+    Absent,
+    /// There was one, which had expired; it is removed, so the next visit finds none.
+    Expired,
+    /// There was one from before a flush; it is removed, so the next visit finds none.
+    Flushed,
+}
+
+/// Where a walk is: see [`crate::Store::walk`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cursor {
+    pub(crate) shard: usize,
+    pub(crate) slot: u32,
+}
