@@ -119,11 +119,19 @@ fn read_lines(pipe: impl Read, sender: &mpsc::Sender<String>) {
 /// Ends a process group that [`run_watched`] started, by its id.
 fn end_group(child: &mut Child) {
     // std ends single processes only, and a suite starts tools of its own: `kill` with the negative id.
-    let group = format!("-{}", child.id());
-    let ended = Command::new("kill").args(["-KILL", "--", &group]).status();
-    if !ended.is_ok_and(|status| status.success()) {
+    if signal("KILL", &format!("-{}", child.id())).is_err() {
         let _ = child.kill();
     }
+}
+
+/// Sends a signal to one process, or to a group when the id is negative.
+///
+/// # Errors
+/// As [`output_of`].
+pub(crate) fn signal(name: &str, id: &str) -> Result<(), String> {
+    // The shell's own: a small machine has no program of that name.
+    let script = r#"kill -s "$0" -- "$1""#;
+    output_of(Command::new("sh").args(["-c", script, name, id])).map(drop)
 }
 
 /// A command as somebody would type it, the directory of its program left out.

@@ -155,8 +155,8 @@ impl Drop for NoDaemons {
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// `memcached` is the judge of transcripts and benches, `strace` counts system calls.
-const PACKAGES: [&str; 5] = ["memcached", "nodejs", "npm", "python3-venv", "strace"];
+/// `memcached` is the judge of transcripts and benches, `strace` counts system calls, and libFuzzer is C++.
+const PACKAGES: [&str; 6] = ["g++", "memcached", "nodejs", "npm", "python3-venv", "strace"];
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::server::{Directory, Program, Server};
-use crate::process::output_of;
+use crate::process::signal;
 
 /// Runs turns of `depth` requests each; says how many system calls a request costs.
 ///
@@ -26,7 +26,7 @@ pub(super) fn check(program: &Program, depth: usize) -> Result<String, String> {
     // strace, which is what was started, ends with the server; the log is whole only then.
     let traced = fs::read_to_string(&log).map_err(|error| format!("{}: {error}", log.display()))?;
     let id = traced.split_whitespace().next().unwrap_or("").to_owned();
-    output_of(Command::new("kill").args(["-TERM", "--", &id]))?;
+    signal("TERM", &id)?;
     server.wait()?;
     result?;
     let log = fs::read_to_string(&log).map_err(|error| format!("{}: {error}", log.display()))?;
