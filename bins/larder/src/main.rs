@@ -20,7 +20,7 @@ use larder_server::Server;
 use crate::daemon::{Daemon, PidFile, Side};
 use crate::options::{Options, Order};
 use crate::privileges::Identity;
-use crate::refusal::Refusal;
+use crate::refusal::{Exit, Refusal};
 use crate::signals::Signals;
 
 mod daemon;
@@ -61,7 +61,8 @@ fn serve(options: &Options) -> Result<ExitCode, Refusal> {
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
     privileges::seal(options);
 
-    let refused = |error: larder_server::Error| Refusal::system("cannot serve", error);
+    let refused =
+        |error: larder_server::Error| Refusal { exit: Exit::System, sentence: error.to_string() };
     let server = Server::bind(options.config.clone()).map_err(refused)?;
     let pid_file = options.pid_file.as_deref().and_then(PidFile::write);
     signals.obey(server.stop_handle())?;
