@@ -40,7 +40,8 @@ fn main() -> ExitCode {
     if report.is_clean() {
         return ExitCode::SUCCESS;
     }
-    eprintln!("larder-load: not every request got the reply it must get; see the errors above");
+    let complaint = report.complaint.as_deref().unwrap_or("see the counts");
+    eprintln!("larder-load: not every request got the reply it must get: {complaint}");
     ExitCode::FAILURE
 }
 

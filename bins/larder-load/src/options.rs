@@ -127,8 +127,10 @@ fn resolve(server: &str) -> Result<Target, BadFlag> {
             "--server is HOST:PORT, and {server:?} is none that can be found: {why}"
         ))
     };
-    let mut addresses = server.to_socket_addrs().map_err(|error| refused(&error.to_string()))?;
-    addresses.next().map(Target::Tcp).ok_or_else(|| refused("it has no address"))
+    let addresses = server.to_socket_addrs().map_err(|error| refused(&error.to_string()))?;
+    // Servers listen on IPv4 more often than on IPv6, and a name such as localhost has both.
+    let preferred = addresses.min_by_key(|address| !address.is_ipv4());
+    preferred.map(Target::Tcp).ok_or_else(|| refused("it has no address"))
 }
 
 /// A time such as `10`, `1.5s`, `200ms` or `2m`.

@@ -157,9 +157,18 @@ impl Report {
     /// and throughput and latency say little about the server; the server's cost a request still does.
     #[must_use]
     pub fn generator_busy(&self) -> Option<f64> {
-        let cost = self.generator?;
-        let wall = self.elapsed.as_secs_f64() * self.threads as f64;
-        (wall > 0.0).then(|| (cost.user + cost.system).as_secs_f64() / wall)
+        Some(self.cores_busy(self.generator?)? / self.threads as f64)
+    }
+
+    /// How many cores the server kept busy: near its number of workers, the server is the limit.
+    #[must_use]
+    pub fn server_busy(&self) -> Option<f64> {
+        self.cores_busy(self.server?)
+    }
+
+    fn cores_busy(&self, cost: Cost) -> Option<f64> {
+        let elapsed = self.elapsed.as_secs_f64();
+        (elapsed > 0.0).then(|| (cost.user + cost.system).as_secs_f64() / elapsed)
     }
 
     /// One flat JSON object; times in microseconds, memory in bytes.
@@ -191,6 +200,7 @@ impl Report {
             "latency_max_us": us(self.latency.max),
             "server_user_us": self.server.map(|cost| cost.user_us()),
             "server_system_us": self.server.map(|cost| cost.system_us()),
+            "server_busy": self.server_busy(),
             "server_resident_bytes": self.server_resident_bytes,
             "generator_user_us": self.generator.map(|cost| cost.user_us()),
             "generator_system_us": self.generator.map(|cost| cost.system_us()),
@@ -232,6 +242,9 @@ impl fmt::Display for Report {
         }
         if let Some(bytes) = self.server_resident_bytes {
             writeln!(f, "server      {:.1} MiB resident", bytes as f64 / f64::from(1 << 20))?;
+        }
+        if let Some(busy) = self.server_busy() {
+            writeln!(f, "server      {busy:.2} cores busy")?;
         }
         if let Some(busy) = self.generator_busy() {
             let hint = if busy > BUSY { ": it may be the limit" } else { "" };
