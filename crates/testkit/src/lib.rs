@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
 
+pub mod model;
 pub mod process;
 pub mod transcript;
