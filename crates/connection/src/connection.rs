@@ -319,7 +319,8 @@ impl<S: Service> Connection<S> {
                 self.state = State::Line { searched: rest.len() };
                 Step::Short(0)
             }
-            _ => match parse_retrieval_head(rest) {
+            // Only what has certainly arrived is looked at, however much more did: cuts must not matter.
+            _ => match parse_retrieval_head(&rest[..=self.limits.line_len]) {
                 Some((retrieval, keys_at)) => {
                     self.state = State::Keys { retrieval };
                     Step::Used(keys_at)
