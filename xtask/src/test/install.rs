@@ -27,7 +27,9 @@ impl Installation {
     /// # Errors
     /// A sentence that names what could not be installed, and what to do.
     pub(super) fn prepare(workspace: &Workspace, suites: &[Suite]) -> Result<Self, String> {
-        debian(&packages(suites))?;
+        let mut wanted = packages(suites);
+        wanted.extend(INTERPRETERS.map(str::to_owned));
+        debian(&wanted)?;
         let base = workspace.target.join("clients");
         let lists = workspace.root.join("xtask/clients");
         let (venv, node) = (base.join("venv"), base.join("node"));
@@ -36,6 +38,14 @@ impl Installation {
         once(&node, &versions, || npm(&node, &versions))?;
         Ok(Self { venv, node_modules: node.join("node_modules") })
     }
+}
+
+/// Installs what the tests need that are no client suites.
+///
+/// # Errors
+/// As [`Installation::prepare`].
+pub(super) fn own_packages() -> Result<(), String> {
+    debian(&packages(&[]))
 }
 
 /// The Debian packages of all suites, and those that the tests themselves need.
@@ -156,7 +166,10 @@ impl Drop for NoDaemons {
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// `memcached` is the judge of transcripts and benches, `strace` counts system calls, and libFuzzer is C++.
-const PACKAGES: [&str; 6] = ["g++", "memcached", "nodejs", "npm", "python3-venv", "strace"];
+const PACKAGES: [&str; 3] = ["g++", "memcached", "strace"];
+
+/// What the lists of Python and npm packages are installed with.
+const INTERPRETERS: [&str; 3] = ["nodejs", "npm", "python3-venv"];
 
 #[cfg(test)]
 mod tests {

@@ -33,16 +33,20 @@ pub(crate) fn test(step: Option<&str>, against: Option<&str>) -> Result<Tally, S
     let workspace = Workspace::load()?;
     let mut tally = Tally::default();
     let clock = Stopwatch::start();
-    let wanted = suites::read(&workspace)?;
-    let tools = Installation::prepare(&workspace, &wanted);
-    let tools = match tools {
-        Ok(tools) => Some(tools),
-        // What needs no tools still runs: one more failure says that the rest did not.
-        Err(error) => {
+    // What cannot be installed is a failure of its own; what needs nothing still runs.
+    let mut install = |result: Result<(), String>| {
+        if let Err(error) = result {
             tally.check("installation", Err(error), clock);
-            None
         }
     };
+    let mut clients = None;
+    if is_chosen("clients") {
+        let prepared = suites::read(&workspace)
+            .and_then(|wanted| Ok((Installation::prepare(&workspace, &wanted)?, wanted)));
+        install(prepared.map(|prepared| clients = Some(prepared)));
+    } else if is_chosen("cargo") || is_chosen("syscalls") {
+        install(install::own_packages());
+    }
     if is_chosen("cargo") {
         unit::workspace(&mut tally);
         unit::examples(&workspace, &mut tally);
@@ -55,8 +59,8 @@ pub(crate) fn test(step: Option<&str>, against: Option<&str>) -> Result<Tally, S
     }
     let program =
         if is_larder { build(&workspace, &mut tally) } else { Some(Program::memcached()) };
-    let (Some(tools), Some(program)) = (tools, program) else { return Ok(tally) };
-    if is_chosen("clients") {
+    let Some(program) = program else { return Ok(tally) };
+    if let Some((tools, wanted)) = clients {
         suites::run(&wanted, &program, &tools, &workspace, &mut tally);
     }
     if is_chosen("syscalls") {

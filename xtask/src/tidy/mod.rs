@@ -86,6 +86,14 @@ fn rules(tally: &mut Tally) {
         let stale = exceptions.stale().into_iter();
         stale.map(|message| Violation { path: EXCEPTIONS.to_owned(), line: 0, message }).collect()
     });
+    check("top files, seeds", &|| {
+        let mut found = text::top_files(&tree.paths, &TOP_FILES);
+        found.extend(text::seeds(&tree.seeds));
+        found
+    });
+    check("names of modules", &|| {
+        tree.paths.iter().filter_map(|path| text::module_name(path)).collect()
+    });
     check("crate promises", &|| tree.promises());
     check("crate arrows", &|| arrows::arrows(&members));
     check("no re-exports", &|| tree.re_exports(&members));
@@ -108,6 +116,8 @@ struct Tree {
     fuzz_packages: Vec<Package>,
     exceptions: Exceptions,
     paths: Vec<String>,
+    /// Paths of the fuzz seeds, which are no text.
+    seeds: Vec<String>,
     texts: Vec<String>,
 }
 
@@ -123,11 +133,14 @@ impl Tree {
         collect(&workspace.root, "", &mut paths)
             .map_err(|error| format!("the source tree cannot be read: {error}"))?;
         paths.sort();
+        let mut seeds = Vec::new();
+        collect(&workspace.root.join("fuzz/seeds"), "", &mut seeds)
+            .map_err(|error| format!("fuzz/seeds cannot be read: {error}"))?;
         // What is no text (a fuzz input, a picture) is no concern of these rules.
         let read =
             |path: &String| fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
         let texts = paths.iter().map(read).collect();
-        Ok(Self { workspace, fuzz_packages: fuzz.packages, exceptions, paths, texts })
+        Ok(Self { workspace, fuzz_packages: fuzz.packages, exceptions, paths, seeds, texts })
     }
 
     fn sources(&self) -> impl Iterator<Item = Source<'_>> {
@@ -151,7 +164,6 @@ impl Tree {
                 None => found.push(missing(path)),
             }
         }
-        found.extend(LICENCE_FILES.iter().filter(|path| self.text_of(path).is_none()).map(missing));
         found
     }
 
@@ -218,7 +230,16 @@ fn collect(root: &Path, dir: &str, paths: &mut Vec<String>) -> std::io::Result<(
 
 const EXCEPTIONS: &str = "xtask/src/tidy/exceptions.txt";
 
-const LICENCE_FILES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
+/// What the top of the tree holds for its readers.
+const TOP_FILES: [&str; 7] = [
+    ".ci/run",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+];
 
 const LEFT_OUT_DIRS: [&str; 8] = [
     ".git",

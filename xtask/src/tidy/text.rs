@@ -1,5 +1,6 @@
 //! Rules over the text of one file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::code::{blank, functions, line_of, words};
@@ -159,8 +160,47 @@ pub(super) fn re_exports(source: Source<'_>, dependencies: &[String]) -> Vec<Vio
     found
 }
 
+/// A module is named for the type or verb in it; these names say nothing.
+pub(super) fn module_name(path: &str) -> Option<Violation> {
+    let stem = path.strip_suffix(".rs")?.trim_end_matches("/mod");
+    let name = stem.rsplit('/').next().unwrap_or(stem);
+    EMPTY_NAMES.contains(&name).then(|| {
+        let message = format!("`{name}` is no name: what is the type or verb inside?");
+        Violation { path: path.to_owned(), line: 0, message }
+    })
+}
+
+/// The files at the top of the tree that its readers look for.
+pub(super) fn top_files(paths: &[String], wanted: &[&str]) -> Vec<Violation> {
+    let missing = wanted.iter().filter(|wanted| !paths.iter().any(|path| path == *wanted));
+    let violation = |path: &&str| Violation {
+        path: (*path).to_owned(),
+        line: 0,
+        message: "is missing".to_owned(),
+    };
+    missing.map(violation).collect()
+}
+
+/// Fuzz seeds are a starting point, not a corpus: few for each target. Paths are `TARGET/NAME`.
+pub(super) fn seeds(paths: &[String]) -> Vec<Violation> {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for (target, _) in paths.iter().filter_map(|path| path.split_once('/')) {
+        *counts.entry(target).or_default() += 1;
+    }
+    let many = counts.into_iter().filter(|(_, count)| *count >= SEEDS_MAX);
+    let violation = |(target, count): (&str, usize)| Violation {
+        path: format!("fuzz/seeds/{target}"),
+        line: 0,
+        message: format!("{count} files: fewer than {SEEDS_MAX} are a starting point"),
+    };
+    many.map(violation).collect()
+}
+
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
+const SEEDS_MAX: usize = 100;
+const EMPTY_NAMES: [&str; 10] =
+    ["common", "context", "ctx", "data", "helper", "helpers", "info", "manager", "util", "utils"];
 
 // Put together from halves: this file must keep the rules that it checks.
 const NOTES_TO_SELF: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
@@ -177,7 +217,8 @@ const LEFT_OUT: [(&str, &str); 4] = [
 mod tests {
     use super::{
         FILE_LINES_MAX, FUNCTION_LINES_MAX, MACHINE_PATHS, NOTES_TO_SELF, Source, attributes,
-        leftovers, machine_paths, module_doc, re_exports, sizes, unsafe_words,
+        leftovers, machine_paths, module_doc, module_name, re_exports, seeds, sizes, top_files,
+        unsafe_words,
     };
     use crate::tidy::exceptions::Exceptions;
     use std::path::Path;
@@ -275,5 +316,30 @@ mod tests {
         assert_eq!(count("pub use std::io;"), 1);
         assert_eq!(count("mod request;\npub use request::Request;\nuse memchr::memchr;"), 0);
         assert_eq!(count("pub use memchrs::x; // pub use memchr;"), 0);
+    }
+
+    #[test]
+    fn empty_names_are_found() {
+        let check = |path: &str, is_fine: bool| {
+            assert_eq!(module_name(path).is_none(), is_fine, "{path}");
+        };
+        check("crates/a/src/util.rs", false);
+        check("crates/a/tests/common/mod.rs", false);
+        check("crates/a/src/shard.rs", true);
+        check("crates/a/src/database.rs", true);
+        check("crates/a/data/x.txt", true);
+    }
+
+    #[test]
+    fn missing_top_files_and_too_many_seeds_are_found() {
+        let paths = ["README.md".to_owned(), "a/CHANGELOG.md".to_owned()];
+        let found = top_files(&paths, &["README.md", "CHANGELOG.md"]);
+        assert_eq!(found.len(), 1, "a file of that name elsewhere is another file");
+
+        let paths = |count: usize| -> Vec<String> {
+            (0..count).map(|number| format!("parser/{number}")).collect()
+        };
+        assert_eq!(seeds(&paths(99)), []);
+        assert_eq!(seeds(&paths(100)).len(), 1);
     }
 }
