@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         warm_up: Duration::ZERO,
         populate: false,
         verify: true,
+        timeout: Duration::from_secs(10),
         pid: None,
         seed: 1,
     })?;

@@ -1,7 +1,7 @@
 //! One connection: it sends a turn of requests, waits for all their replies, and sends the next turn.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use larder_poller::{Interest, Ready, Registered};
 
@@ -30,6 +30,7 @@ pub(crate) struct Client {
 pub(crate) struct Desk<'p> {
     pub(crate) workload: Workload<'p>,
     pub(crate) pipeline: u32,
+    pub(crate) timeout: Duration,
     /// Present when values are to be checked.
     pub(crate) promise: Option<Promise<'p>>,
     /// Where reads land.

@@ -69,6 +69,9 @@ pub(crate) struct Options {
     /// Check that each value is the one that its key must hold
     #[arg(long)]
     verify: bool,
+    /// Give up waiting when the server has given no reply for this long
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    timeout: Duration,
     /// Process id of the server on this machine: prints what a request costs it
     #[arg(long, value_name = "PID")]
     pid: Option<u32>,
@@ -115,6 +118,7 @@ impl Options {
             warm_up: self.warm_up,
             populate: self.populate,
             verify: self.verify,
+            timeout: self.timeout,
             pid: self.pid,
             seed: self.seed,
         })

@@ -38,6 +38,8 @@ pub struct Plan {
     pub populate: bool,
     /// Whether each value that comes back is compared with what its key must hold.
     pub verify: bool,
+    /// How long the server may give no reply at all while some are due; then the connections that wait count as lost.
+    pub timeout: Duration,
     /// The server's process, when it runs on this machine and its cost is wanted.
     pub pid: Option<u32>,
     /// What all random choices follow from.

@@ -168,6 +168,7 @@ impl Stage<'_> {
         Ok(Desk {
             workload,
             pipeline,
+            timeout: plan.timeout,
             promise: plan.verify.then_some(promise),
             scratch: vec![0; SCRATCH_LEN],
             tally: Tally::new()?,

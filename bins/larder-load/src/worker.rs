@@ -60,7 +60,7 @@ impl Worker {
                     }
                 }
             }
-            if silence >= SILENCE_MAX {
+            if silence >= desk.timeout {
                 self.give_up(desk);
                 break;
             }
@@ -81,6 +81,3 @@ const EVENTS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 
 /// How long a wait lasts before the thread looks around.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-/// How long a server may take for any reply at all, when some are due.
-const SILENCE_MAX: Duration = Duration::from_secs(10);

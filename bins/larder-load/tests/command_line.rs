@@ -52,6 +52,7 @@ fn help_names_every_flag() {
         "--multiget",
         "--duration",
         "--requests",
+        "--timeout",
         "--warm-up",
         "--populate",
         "--verify",

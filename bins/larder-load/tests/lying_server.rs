@@ -5,6 +5,7 @@ mod support;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
+use std::time::Duration;
 
 use larder_load::{Length, Ratio, Report, Target, run};
 use support::plan;
@@ -87,4 +88,15 @@ fn a_server_out_of_step_is_left() {
 #[test]
 fn a_server_that_hangs_up_is_noticed() {
     check(|_| String::new(), [0, 0, 1, 4], "a connection was lost");
+}
+
+#[test]
+fn a_server_that_falls_silent_is_given_up() {
+    // It accepts, in the kernel, and nobody reads.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut plan = plan(Target::Tcp(listener.local_addr().unwrap()));
+    (plan.populate, plan.timeout) = (false, Duration::from_millis(100));
+    let report = run(&plan).unwrap();
+    assert_eq!((report.lost_connections, report.unanswered, report.requests()), (8, 32, 0));
+    assert!(report.complaint.unwrap().contains("the server has fallen silent"));
 }

@@ -20,6 +20,7 @@ pub(crate) fn plan(target: Target) -> Plan {
         warm_up: Duration::ZERO,
         populate: true,
         verify: true,
+        timeout: Duration::from_secs(10),
         pid: None,
         seed: 7,
     }
