@@ -86,8 +86,11 @@ impl Package {
         let dir = manifest.parent().unwrap_or_else(|| Path::new(""));
         let dependencies = list(value, "dependencies")?
             .iter()
-            // `kind` is null for a normal dependency.
+            // `kind` is null for a normal dependency. A loom model is a test, though cargo has no such kind for it.
             .filter(|dependency| dependency.get("kind").and_then(Value::as_str) != Some("dev"))
+            .filter(|dependency| {
+                dependency.get("target").and_then(Value::as_str) != Some("cfg(loom)")
+            })
             .map(|dependency| text(dependency, "name").map(str::to_owned))
             .collect::<Result<Vec<_>, _>>()?;
         let mut targets = Vec::new();
@@ -153,7 +156,8 @@ mod tests {
             {"name": "a", "version": "0.1.0", "id": "a-id", "license": null, "publish": [], "source": null,
              "manifest_path": "/src/crates/a/Cargo.toml",
              "dependencies": [{"name": "memchr", "kind": null}, {"name": "cc", "kind": "build"},
-                              {"name": "proptest", "kind": "dev"}],
+                              {"name": "proptest", "kind": "dev"},
+                              {"name": "loom", "kind": null, "target": "cfg(loom)"}],
              "targets": [{"name": "parser", "kind": ["bench"]}]}
         ]}"#;
 
@@ -163,7 +167,11 @@ mod tests {
         let [a, memchr] = &workspace.packages[..] else { panic!("two packages") };
         assert_eq!((a.name.as_str(), a.is_member, a.is_published), ("a", true, false));
         assert_eq!(a.dir, Path::new("crates/a"));
-        assert_eq!(a.dependencies, ["memchr", "cc"], "development dependencies are left out");
+        assert_eq!(
+            a.dependencies,
+            ["memchr", "cc"],
+            "development dependencies and models are left out"
+        );
         assert_eq!(a.targets, [("parser".to_owned(), "bench".to_owned())]);
         assert_eq!((memchr.is_member, memchr.is_published), (false, true));
         assert_eq!(memchr.license.as_deref(), Some("MIT"));

@@ -116,7 +116,8 @@ const ARROWS: [Arrows; 12] = [
             "larder-protocol",
             "larder-store",
         ],
-        outer: Some(&["log", "socket2"]),
+        // The composition speaks to the system: sockets, its own usage of time and descriptors.
+        outer: Some(&["log", "memchr", "nix", "parking_lot", "socket2"]),
     },
     Arrows {
         package: "larder-testkit",
