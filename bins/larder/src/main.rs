@@ -24,6 +24,7 @@ use crate::refusal::{Exit, Refusal};
 use crate::signals::Signals;
 
 mod daemon;
+mod logging;
 mod options;
 mod privileges;
 mod refusal;
@@ -55,7 +56,7 @@ fn serve(options: &Options) -> Result<ExitCode, Refusal> {
         Some(Side::Daemon(daemon)) => Some(daemon),
         None => None,
     };
-    start_log(options);
+    logging::start(options);
     let signals = Signals::receive()?;
     privileges::raise_limits(options)?;
     identity.as_ref().map_or(Ok(()), Identity::assume)?;
@@ -74,20 +75,4 @@ fn serve(options: &Options) -> Result<ExitCode, Refusal> {
         file.remove();
     }
     ended.map(|_| ExitCode::SUCCESS)
-}
-
-fn start_log(options: &Options) {
-    let level = match options.config.verbosity {
-        0 => log::LevelFilter::Warn,
-        1 => log::LevelFilter::Info,
-        2 => log::LevelFilter::Debug,
-        _ => log::LevelFilter::Trace,
-    };
-    env_logger::Builder::new()
-        .filter_level(level)
-        .format(|line, record| writeln!(line, "larder: {}: {}", record.level(), record.args()))
-        .init();
-    for notice in &options.notices {
-        log::log!(notice.level, "{}", notice.text);
-    }
 }

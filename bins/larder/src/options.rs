@@ -142,7 +142,9 @@ fn config(
         shutdown: given.is_on("enable-shutdown"),
         budgets: budgets(given, &extended, memory_bytes, item_bytes_max)?,
         tuning: tuning(given, extended, item_bytes_max)?,
+        detail: given.is_given("prefix-delimiter"),
         verbosity: given.times("verbose"),
+        on_verbosity: crate::logging::set_verbosity,
     })
 }
 

@@ -93,8 +93,9 @@ pub(crate) fn run_in(place: &Place, program: &str, args: &[impl AsRef<OsStr>]) -
 
 /// A server that listens; killed with the value.
 pub(crate) struct Server {
-    pub(crate) place: Place,
+    // Ends before its directory goes.
     process: Process,
+    pub(crate) place: Place,
 }
 
 impl Server {
@@ -111,7 +112,7 @@ impl Server {
             assert!(ended.is_none(), "{args:?}: {}", place.read("stderr"));
             place.join("ports").exists()
         });
-        Self { place, process }
+        Self { process, place }
     }
 
     pub(crate) fn pid(&self) -> Pid {

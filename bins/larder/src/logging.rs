@@ -1,0 +1,30 @@
+//! The log: to standard error, at a level that `-v` sets and `verbosity` changes.
+
+use std::io::Write as _;
+
+use log::LevelFilter;
+
+use crate::options::Options;
+
+/// Starts the log, and says what there is to say about the options.
+pub(crate) fn start(options: &Options) {
+    env_logger::Builder::new()
+        // Everything passes here: what is shown is decided by the level that can still change.
+        .filter_level(LevelFilter::Trace)
+        .format(|line, record| writeln!(line, "larder: {}: {}", record.level(), record.args()))
+        .init();
+    set_verbosity(options.config.verbosity);
+    for notice in &options.notices {
+        log::log!(notice.level, "{}", notice.text);
+    }
+}
+
+/// Shows warnings at 0, what happens to the server at 1, what clients say at 2, everything at 3.
+pub(crate) fn set_verbosity(verbosity: u8) {
+    log::set_max_level(match verbosity {
+        0 => LevelFilter::Warn,
+        1 => LevelFilter::Info,
+        2 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    });
+}
