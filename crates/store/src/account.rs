@@ -56,6 +56,8 @@ impl Pool {
         self.limit.store(limit, Relaxed);
         self.ceiling.fetch_max(self.goal(), Relaxed);
         self.lower();
+        // Somebody may have drawn in between.
+        self.ceiling.fetch_max(self.used(), Relaxed);
     }
 
     /// Lets the ceiling sink to what is used, at most down to the goal.
@@ -64,9 +66,9 @@ impl Pool {
         self.ceiling.fetch_min(floor, Relaxed);
     }
 
-    /// Whether more is used than the limit leaves for items.
-    pub(crate) fn is_over(&self) -> bool {
-        self.used() > self.goal()
+    /// Whether a lowered limit is not reached yet.
+    pub(crate) fn is_shrinking(&self) -> bool {
+        self.ceiling() > self.goal()
     }
 
     fn goal(&self) -> u64 {
@@ -118,7 +120,12 @@ impl Account {
 
     /// Bytes in use.
     pub(crate) fn held(&self) -> u64 {
-        self.drawn.load(Relaxed).saturating_sub(self.spare.load(Relaxed))
+        self.drawn.load(Relaxed).saturating_sub(self.spare())
+    }
+
+    /// Bytes drawn and not in use.
+    pub(crate) fn spare(&self) -> u64 {
+        self.spare.load(Relaxed)
     }
 
     /// Takes these bytes, or none of them.

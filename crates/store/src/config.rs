@@ -13,7 +13,7 @@ pub struct Config {
     /// The largest item in accounted bytes ([`crate::Store::item_bytes`]); larger ones are refused.
     pub item_bytes_max: u64,
     /// How many locks the items are spread over, rounded up to a power of two and at most 4096; `None` chooses by the
-    /// memory limit: one for each 16 MiB, at most 64. Four a thread is a good number while each has 16 MiB.
+    /// memory limit: one for each 16 MiB, at most 1024, so that what is done under one lock stays short.
     pub shards: Option<usize>,
     /// Upper bounds, ascending, in accounted bytes, of the classes that statistics are kept by; a class more takes
     /// what is larger. At most 255 are used. They do not influence where items are kept.
@@ -65,7 +65,7 @@ impl Config {
 
 /// Memory that earns a lock of its own.
 const SHARD_BYTES: u64 = 16 << 20;
-const SHARDS_DEFAULT_MAX: usize = 64;
+const SHARDS_DEFAULT_MAX: usize = 1024;
 /// The hash has 13 bits for the shard; see `store.rs`.
 const SHARDS_MAX: usize = 4096;
 /// Memory that one sub-table indexes: about 2 000 items of the smallest size.

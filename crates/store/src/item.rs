@@ -33,6 +33,13 @@ impl Item {
         self.kept.parts.data(self.kept.key_len.into())
     }
 
+    /// The bytes of the value and its `\r\n` from `offset` to the end of the slice they lie in; empty only at the end. It
+    /// takes the same time wherever that is.
+    #[must_use]
+    pub fn slice_from(&self, offset: usize) -> &[u8] {
+        self.kept.parts.slice_from(usize::from(self.kept.key_len).saturating_add(offset))
+    }
+
     /// Length of the value without its `\r\n`.
     #[must_use]
     pub fn value_len(&self) -> usize {
@@ -206,6 +213,18 @@ impl Parts {
 
     fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.data(0)
+    }
+
+    /// All parts but the last are as long as the first.
+    fn slice_from(&self, at: usize) -> &[u8] {
+        let (part, at) = match self {
+            Self::One(bytes) => (Some(bytes), at),
+            Self::Many(parts) => {
+                let len = self.first().len().max(1);
+                (parts.get(at / len), at % len)
+            }
+        };
+        part.and_then(|bytes| bytes.get(at..)).unwrap_or_default()
     }
 
     fn data(&self, key_len: usize) -> Slices<'_> {

@@ -23,6 +23,8 @@ pub struct Adjusted {
     pub value: u64,
     /// The item's new CAS number; 0 in a store without.
     pub cas: u64,
+    /// Number of the size class it is counted in.
+    pub class: usize,
 }
 
 /// Why a value was not counted.
@@ -94,7 +96,8 @@ impl Inner {
                 let (number, blanks) = space.split_at_mut(digits.len());
                 number.copy_from_slice(digits);
                 blanks.fill(b' ');
-                return Ok(Ok(Adjusted { value, cas: items.renew_cas(index) }));
+                let class = slot.class.into();
+                return Ok(Ok(Adjusted { value, cas: items.renew_cas(index), class }));
             }
         }
         // Longer, or pinned: other memory, and what was pinned stays as it is.
@@ -117,9 +120,10 @@ impl Inner {
         let body = filling.into_body(key_len, &shard.account);
         let (cas, old) = items.replace(index, body, with, last_access);
         items.slots[index].was_fetched = was_fetched;
+        let class = items.slots[index].class.into();
         drop(items);
         drop(old);
-        Ok(Ok(Adjusted { value, cas }))
+        Ok(Ok(Adjusted { value, cas, class }))
     }
 }
 

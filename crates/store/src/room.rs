@@ -28,26 +28,22 @@ impl Store {
         let shards = inner.shards.len();
         let mut swept = Swept::default();
         let mut slices = budget.div_ceil(SLICE as usize).max(1);
-        for _ in 0..shards {
+        // Shards in a row that had nothing to do.
+        let mut idle = 0;
+        while idle < shards && slices > 0 {
             let index = inner.next_swept.load(Relaxed) % shards;
-            let shard = &inner.shards[index];
-            loop {
-                if slices == 0 {
-                    swept.more = true;
-                    return swept;
-                }
+            let slice = inner.sweep_slice(&inner.shards[index], now);
+            swept.removed += slice.removed;
+            if slice.more {
+                idle = 0;
                 slices -= 1;
-                let (removed, more) = inner.sweep_slice(shard, now);
-                swept.removed += removed;
-                if !more {
-                    slices += usize::from(removed == 0);
-                    break;
-                }
+            } else {
+                idle += 1;
+                inner.next_swept.store(index + 1, Relaxed);
             }
-            inner.next_swept.store(index + 1, Relaxed);
         }
         inner.pool.lower();
-        swept.more |= inner.wants_shrink() && swept.removed > 0;
+        swept.more = idle < shards;
         swept
     }
 
@@ -67,31 +63,26 @@ impl Store {
 }
 
 impl Inner {
-    /// One slice of work in a shard; says whether it wants another.
-    fn sweep_slice(&self, shard: &Shard, now: Seconds) -> (usize, bool) {
+    /// One slice of work in a shard; there may be more if it did any.
+    fn sweep_slice(&self, shard: &Shard, now: Seconds) -> Swept {
         let mut bodies = Released::default();
         let mut items = shard.lock(now);
-        let mut removed = 0;
+        let shrinks = self.eviction == Eviction::Enabled && self.pool.is_shrinking();
         let passes = items.wants_pass(now);
+        let mut removed = 0;
         if passes {
             removed += items.pass_slice(now, &mut bodies);
         }
-        let shrinks = self.wants_shrink();
         if shrinks && removed == 0 {
             removed += items.evict(now, u64::MAX, &mut bodies);
         }
-        let more = items.wants_pass(now);
         drop(items);
         drop(bodies);
-        if shrinks {
+        if self.pool.is_shrinking() {
             shard.account.release_all();
             self.pool.lower();
         }
-        (removed, more)
-    }
-
-    fn wants_shrink(&self) -> bool {
-        self.eviction == Eviction::Enabled && self.pool.is_over()
+        Swept { removed, more: passes || removed > 0 }
     }
 
     /// Frees memory until there are this many bytes for a shard: in the shard itself, or, if that is not enough, in the
@@ -153,16 +144,18 @@ impl Inner {
             let mut bodies = Released::default();
             let mut items = shard.lock(now);
             let evicts = self.eviction == Eviction::Enabled;
-            // Without eviction every expired item must be found before an item is refused.
+            // Without eviction every expired item must be found before an item is refused; with it, what expired is
+            // found in its turn, but nothing is evicted while flushed items are easily found.
             let passes = items.flushed > 0 || (!evicts && items.wants_pass(now));
             let mut removed = 0;
             if passes {
                 removed += items.pass_slice(now, &mut bodies);
             }
-            if evicts && removed == 0 {
+            if evicts && removed == 0 && (!passes || fruitless >= PATIENCE) {
                 removed += items.evict(now, missing, &mut bodies);
             }
-            let looked_at_all = fruitless > items.slots.live();
+            // The rest of a running pass, and another one.
+            let looked_at_all = fruitless >= 2 * (items.slots.end() + SLICE) as usize;
             drop(items);
             drop(bodies);
             if !std::ptr::eq(&raw const *shard.account, grant.account()) {
@@ -179,3 +172,6 @@ impl Inner {
         }
     }
 }
+
+/// Slots looked at for flushed items before live ones are evicted.
+const PATIENCE: usize = 16 * SLICE as usize;

@@ -131,7 +131,8 @@ impl Counters {
 }
 
 impl ClassStats {
-    pub(crate) fn merge(&mut self, other: &Self) {
+    /// Adds up two classes, as if their items were of one.
+    pub fn merge(&mut self, other: &Self) {
         self.items += other.items;
         self.bytes += other.bytes;
         self.evicted += other.evicted;

@@ -68,6 +68,7 @@ impl Store {
             next_swept: AtomicUsize::new(0),
             hasher,
         };
+        inner.shards[0].account.force(inner.fixed_bytes());
         Self { inner: Arc::new(inner) }
     }
 
@@ -139,15 +140,26 @@ impl Store {
 
     /// Removes a live item; says whether there was one.
     pub fn delete(&self, key: &[u8], now: Seconds) -> bool {
+        self.visit_deleting(key, now, |_| ()).is_some()
+    }
+
+    /// Removes a live item, shown to a closure before it goes; `None` if there was none. It does not count as a hit.
+    pub fn visit_deleting<R>(
+        &self,
+        key: &[u8],
+        now: Seconds,
+        see: impl FnOnce(Visit<'_>) -> R,
+    ) -> Option<R> {
         let hash = self.inner.hash(key);
+        let shard = self.inner.shard(hash);
         let mut bodies = Released::default();
-        let mut items = self.inner.shard(hash).lock(now);
-        let found = items.find_live(hash, key, now, &mut bodies);
-        let Found::Live(index) = found else { return false };
+        let mut items = shard.lock(now);
+        let Found::Live(index) = items.find_live(hash, key, now, &mut bodies) else { return None };
+        let seen = see(Visit::new(&items, &items.slots[index], &shard.account));
         let body: Option<Arc<Kept>> = items.remove(index, Farewell::Deleted);
         drop(items);
         drop(body);
-        true
+        Some(seen)
     }
 
     /// Everything stored before is gone from now on; what is stored after, in the same second too, stays. Replaces a flush
@@ -195,12 +207,13 @@ impl Store {
     pub fn stats(&self) -> Stats {
         use std::sync::atomic::Ordering::Relaxed;
         let mut stats = Stats { index_bytes: self.inner.fixed_bytes(), ..Stats::default() };
-        stats.held_bytes = stats.index_bytes;
+        // From the one number that the limit is kept by: a sum over the shards, each at its moment, could be more.
+        stats.held_bytes = self.inner.pool.used();
         for shard in &self.inner.shards {
             let items = shard.lock_any_time();
             items.counters.add_to(&mut stats);
             stats.index_bytes += items.index_bytes();
-            stats.held_bytes += shard.account.held();
+            stats.held_bytes = stats.held_bytes.saturating_sub(shard.account.spare());
             stats.draft_bytes += shard.account.drafts.load(Relaxed);
             stats.pinned_bytes += shard.account.pinned.load(Relaxed);
         }

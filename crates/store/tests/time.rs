@@ -1,0 +1,208 @@
+//! Expiry, touch, flush and sweep: time is an argument, so the tests do not wait.
+
+mod kit;
+
+use kit::{NOW, Put, set, stored, strict, value, value_at};
+use larder_store::{Condition, Miss, Outcome, Seconds, Store};
+
+fn at(seconds: u32) -> Seconds {
+    Seconds(NOW.0 + seconds)
+}
+
+fn set_until(store: &Store, key: &str, exptime: Seconds) {
+    stored(Put { exptime: Some(exptime), ..Put::new(key, b"value") }.into(store));
+}
+
+#[test]
+fn an_item_is_gone_from_its_exptime_on() {
+    let check = |exptime: Option<Seconds>, now: Seconds, is_there: bool| {
+        let store = kit::store(4 * kit::MIB);
+        stored(Put { exptime, ..Put::new("k", b"value") }.into(&store));
+        assert_eq!(value_at(&store, "k", now).is_ok(), is_there, "{exptime:?} at {now:?}");
+    };
+    check(None, NOW, true);
+    check(None, Seconds(u32::MAX), true);
+    check(Some(at(1)), NOW, true);
+    check(Some(at(1)), at(1), false);
+    check(Some(at(1)), at(2), false);
+    check(Some(NOW), NOW, false);
+    check(Some(Seconds(0)), NOW, false);
+    check(Some(Seconds(u32::MAX)), Seconds(u32::MAX), true);
+}
+
+#[test]
+fn every_verb_takes_an_expired_item_for_none() {
+    let check = |verb: &dyn Fn(&Store) -> bool| {
+        let store = kit::store(4 * kit::MIB);
+        set_until(&store, "k", at(1));
+        assert!(verb(&store));
+        let stats = store.stats();
+        assert_eq!((stats.reclaimed, stats.expired_unfetched), (1, 1), "{stats:?}");
+    };
+    let put = |store: &Store, condition| {
+        Put { condition, now: at(1), ..Put::new("k", b"new") }.into(store)
+    };
+    check(&|store| store.visit(b"k", at(1), |_| ()) == Err(Miss::Expired));
+    check(&|store| !store.touch(b"k", None, at(1)));
+    check(&|store| !store.delete(b"k", at(1)));
+    check(&|store| store.adjust(b"k", larder_store::Delta::Increment(1), at(1)).is_err());
+    check(&|store| matches!(put(store, Condition::Add), Ok(Outcome::Stored { .. })));
+    check(&|store| matches!(put(store, Condition::Set), Ok(Outcome::Stored { .. })));
+    check(&|store| kit::sweep_all(store, at(1)) == 1);
+    let refused = |condition, outcome| {
+        let store = kit::store(4 * kit::MIB);
+        set_until(&store, "k", at(1));
+        assert_eq!(put(&store, condition), Ok(outcome), "{condition:?}");
+    };
+    refused(Condition::Replace, Outcome::NotStored);
+    refused(Condition::Append, Outcome::NotStored);
+    refused(Condition::Cas(1), Outcome::NotFound);
+}
+
+#[test]
+fn a_miss_says_why_once() {
+    let store = kit::store(4 * kit::MIB);
+    assert_eq!(value(&store, "k"), None);
+    set_until(&store, "k", at(1));
+    assert_eq!(value_at(&store, "k", at(1)), Err(Miss::Expired));
+    assert_eq!(value_at(&store, "k", at(1)), Err(Miss::Absent));
+    stored(set(&store, "k", b"value"));
+    store.flush(NOW);
+    assert_eq!(value_at(&store, "k", NOW), Err(Miss::Flushed));
+    assert_eq!(value_at(&store, "k", NOW), Err(Miss::Absent));
+}
+
+#[test]
+fn touch_moves_the_expiry() {
+    let store = kit::store(4 * kit::MIB);
+    set_until(&store, "k", at(1));
+    assert!(store.touch(b"k", Some(at(5)), NOW));
+    assert!(value_at(&store, "k", at(4)).is_ok());
+    let seen = store.visit_touching(b"k", Some(at(9)), at(4), |item| item.exptime());
+    assert_eq!(seen, Ok(Some(at(9))));
+    assert!(value_at(&store, "k", at(8)).is_ok());
+    assert!(store.touch(b"k", None, at(8)));
+    assert!(value_at(&store, "k", at(5000)).is_ok());
+    assert!(store.touch(b"k", Some(at(5000)), at(5000)), "it expires at once");
+    assert_eq!(value_at(&store, "k", at(5000)), Err(Miss::Expired));
+    assert!(!store.touch(b"k", None, at(5000)));
+}
+
+#[test]
+fn a_visit_shows_the_item_as_it_was_and_marks_the_hit() {
+    let store = kit::store(4 * kit::MIB);
+    stored(set(&store, "k", b"value"));
+    let see = |now| store.visit(b"k", now, |item| (item.was_fetched(), item.last_access()));
+    assert_eq!(see(at(3)), Ok((false, NOW)));
+    assert_eq!(see(at(7)), Ok((true, at(3))));
+    stored(Put { now: at(8), ..Put::new("k", b"other") }.into(&store));
+    assert_eq!(see(at(9)), Ok((false, at(8))), "what is stored anew was not fetched yet");
+}
+
+#[test]
+fn a_flush_takes_what_was_before_and_leaves_what_comes_after() {
+    let store = kit::store(4 * kit::MIB);
+    stored(set(&store, "old", b"value"));
+    stored(set(&store, "again", b"value"));
+    store.flush(NOW);
+    assert_eq!(store.stats().items, 0);
+    stored(set(&store, "new", b"value"));
+    stored(set(&store, "again", b"other"));
+    assert_eq!(value(&store, "old"), None);
+    assert_eq!(value(&store, "new"), Some(b"value".to_vec()));
+    assert_eq!(value(&store, "again"), Some(b"other".to_vec()));
+    let put = Put { condition: Condition::Append, ..Put::new("old", b"x") };
+    assert_eq!(put.into(&store), Ok(Outcome::NotStored));
+    assert_eq!(store.stats().items, 2);
+    store.flush(NOW);
+    kit::sweep_all(&store, NOW);
+    kit::check_empty(&store);
+}
+
+#[test]
+fn a_delayed_flush_happens_at_its_moment() {
+    let store = kit::store(4 * kit::MIB);
+    stored(set(&store, "before", b"value"));
+    store.flush_at(at(5));
+    stored(Put { now: at(4), ..Put::new("between", b"value") }.into(&store));
+    assert!(value_at(&store, "before", at(4)).is_ok());
+    stored(Put { now: at(5), ..Put::new("after", b"value") }.into(&store));
+    assert_eq!(value_at(&store, "before", at(5)), Err(Miss::Flushed));
+    assert_eq!(value_at(&store, "between", at(5)), Err(Miss::Flushed));
+    assert!(value_at(&store, "after", at(5)).is_ok());
+    assert!(value_at(&store, "after", at(500)).is_ok(), "it happens once");
+}
+
+#[test]
+fn a_later_flush_replaces_a_pending_one() {
+    let store = kit::store(4 * kit::MIB);
+    store.flush_at(at(5));
+    store.flush_at(at(9));
+    stored(set(&store, "k", b"value"));
+    assert!(value_at(&store, "k", at(8)).is_ok());
+    assert_eq!(value_at(&store, "k", at(9)), Err(Miss::Flushed));
+    store.flush_at(at(20));
+    store.flush(at(10));
+    stored(Put { now: at(11), ..Put::new("k", b"value") }.into(&store));
+    assert!(value_at(&store, "k", at(21)).is_ok());
+}
+
+#[test]
+fn a_sweep_is_bounded_and_finds_everything() {
+    let store = kit::store(16 * kit::MIB);
+    for index in 0..5000_u32 {
+        set_until(&store, &format!("key {index}"), at(1 + index % 10));
+    }
+    assert_eq!(kit::sweep_all(&store, NOW), 0);
+    let swept = store.sweep(at(5), 128);
+    assert!(swept.more && swept.removed <= 128, "{swept:?}");
+    assert_eq!(swept.removed + kit::sweep_all(&store, at(5)), 2500);
+    assert_eq!(store.stats().items, 2500);
+    assert_eq!(kit::sweep_all(&store, at(5)), 0);
+    assert_eq!(kit::sweep_all(&store, at(10)), 2500);
+    kit::check_empty(&store);
+    let stats = store.stats();
+    assert_eq!((stats.reclaimed, stats.evictions), (5000, 0));
+    assert!(stats.index_bytes < 200_000, "the index of 5000 items is given back: {stats:?}");
+}
+
+#[test]
+fn without_eviction_expired_items_make_room_before_anything_is_refused() {
+    let store = strict(2 * kit::MIB);
+    let mut count = 0;
+    let put = |index: u32, now| {
+        let key = format!("key {index}");
+        let exptime = Some(if index & 1 == 0 { at(1) } else { at(100) });
+        Put { exptime, now, ..Put::new(&key, &[b'v'; 500]) }.into(&store).is_ok()
+    };
+    while put(count, NOW) {
+        count += 1;
+    }
+    assert!(count > 3000, "{count} items");
+    assert_eq!(store.stats().evictions, 0);
+    let fits = (0..count).take_while(|index| put(count + index, at(1))).count();
+    assert!(fits >= count as usize / 2, "{fits} of {count}");
+    let lasting = (0..count).filter(|index| index % 2 == 1);
+    for index in lasting {
+        assert!(value_at(&store, &format!("key {index}"), at(1)).is_ok(), "key {index}");
+    }
+    assert_eq!(store.stats().evictions, 0);
+    kit::check_limit(&store);
+}
+
+#[test]
+fn flushed_items_make_room_before_others_are_evicted() {
+    let store = kit::store(2 * kit::MIB);
+    let mut index = 0;
+    while store.stats().evictions == 0 {
+        stored(set(&store, &format!("old {index}"), &[b'v'; 500]));
+        index += 1;
+    }
+    store.flush(NOW);
+    store.reset_stats();
+    for new in 0..index / 2 {
+        stored(set(&store, &format!("new {new}"), &[b'v'; 500]));
+    }
+    assert_eq!(store.stats().evictions, 0);
+    assert_eq!(store.stats().items, index / 2);
+}
