@@ -36,6 +36,7 @@ pub struct Connection<S: Service> {
     has_ended: bool,
     /// A full output kept the backlog from being worked off.
     is_stalled: bool,
+    progress: u64,
 }
 
 /// What one connection may hold.
@@ -94,6 +95,7 @@ impl<S: Service> Connection<S> {
             has_begun: false,
             has_ended: false,
             is_stalled: false,
+            progress: 0,
         }
     }
 
@@ -136,6 +138,7 @@ impl<S: Service> Connection<S> {
         {
             in_value = space.len().min(len);
             arriving.draft.filled(in_value);
+            self.progress = self.progress.wrapping_add(1);
             self.finish_value(service);
         }
         let in_scratch = (len - in_value).min(scratch.len());
@@ -205,6 +208,11 @@ impl<S: Service> Connection<S> {
             State::Keys { .. } => !self.is_stalled,
             State::Closing => false,
         }
+    }
+
+    /// A number that changes whenever the peer came further: with each complete line or key, and with each piece of a value.
+    pub fn progress(&self) -> u64 {
+        self.progress
     }
 
     /// Reads nothing more; what was answered is still sent.
@@ -283,7 +291,10 @@ impl<S: Service> Connection<S> {
                 State::Closing => return bytes.len(),
             };
             match step {
-                Step::Used(len) => used += len,
+                Step::Used(len) => {
+                    used += len;
+                    self.progress = self.progress.wrapping_add(1);
+                }
                 Step::Short(len) => return used + len,
                 Step::Full => {
                     self.is_stalled = true;

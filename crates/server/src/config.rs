@@ -37,8 +37,12 @@ pub struct Config {
     pub budgets: Budgets,
     /// Switches of memcached that tune what does not exist here; `stats settings` shows them.
     pub tuning: Tuning,
+    /// Whether `stats detail` counts by prefix from the start (`-D` turns it on).
+    pub detail: bool,
     /// 0 quiet, 1 `-v`, 2 `-vv`, 3 `-vvv`: only for `stats settings`; the log level belongs to the program.
     pub verbosity: u8,
+    /// Called when a client asks for another verbosity (0 to 2).
+    pub on_verbosity: fn(u8),
 }
 
 /// A Unix socket's place in the file system.

@@ -1,0 +1,357 @@
+//! The service behind every connection of a worker: memcached's commands in terms of the store.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use larder_connection::{self as connection, Reply, Service};
+use larder_protocol::{Delta, ShutdownMode, Status, Storage, StoreMode, Words};
+use larder_store::{AdjustError, Condition, Draft, Item, Miss, Outcome, Refusal, Seconds, Visit};
+
+use crate::counters::{ClassCount, Count, Counters};
+use crate::prefixes::PrefixCount;
+use crate::shared::Shared;
+use crate::stats;
+
+/// What one worker asks the store with: its counters, and the time of this turn.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    shared: Arc<Shared>,
+    worker: usize,
+    now: Seconds,
+    /// Whose turn it is; `stats conns` and the log name it.
+    descriptor: i32,
+}
+
+impl Cache {
+    pub(crate) fn new(shared: Arc<Shared>, worker: usize) -> Self {
+        let now = shared.clock.now();
+        Self { shared, worker, now, descriptor: -1 }
+    }
+
+    pub(crate) fn begin_round(&mut self, now: Seconds) {
+        self.now = now;
+    }
+
+    pub(crate) fn begin_turn(&mut self, descriptor: i32) {
+        self.descriptor = descriptor;
+    }
+
+    pub(crate) fn now(&self) -> Seconds {
+        self.now
+    }
+
+    pub(crate) fn descriptor(&self) -> i32 {
+        self.descriptor
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters[self.worker]
+    }
+
+    fn count(&self, count: Count) {
+        self.counters().add_one(count);
+    }
+
+    fn count_in_class(&self, count: ClassCount, class: usize) {
+        self.counters().add_one_in_class(count, class);
+    }
+
+    fn count_prefix(&self, key: &[u8], count: PrefixCount) {
+        self.shared.prefixes.add(self.worker, key, count);
+    }
+
+    /// Counts a value that is refused, and forgets the one it should have replaced: a reader must not be served what the
+    /// writer believes to be gone.
+    fn refuse(&self, refusal: Refusal, key: &[u8], mode: StoreMode) -> Status {
+        if mode == StoreMode::Set {
+            self.shared.store.delete(key, self.now);
+        }
+        match refusal {
+            Refusal::TooLarge => {
+                self.count(Count::StoreTooLarge);
+                Status::TooLarge
+            }
+            Refusal::OutOfMemory | Refusal::Misused => {
+                self.count(Count::StoreNoMemory);
+                Status::OutOfMemory
+            }
+        }
+    }
+
+    fn count_cas(&self, status: Status, class: usize) {
+        let (count, class_count) = match status {
+            Status::Stored => (Count::CasHits, ClassCount::CasHits),
+            Status::Exists => (Count::CasBadval, ClassCount::CasBadval),
+            _ => return self.count(Count::CasMisses),
+        };
+        self.count(count);
+        self.count_in_class(class_count, class);
+    }
+}
+
+impl Service for Cache {
+    type Value = Pinned;
+    type Draft = ValueDraft;
+
+    fn draft(&mut self, request: &Storage<'_>) -> Result<ValueDraft, Status> {
+        let Storage { mode, key, flags, exptime, value_len, .. } = *request;
+        self.count_prefix(key, PrefixCount::Set);
+        let store = &self.shared.store;
+        let expiry = self.shared.clock.expiry(exptime, self.now);
+        let draft = store
+            .draft(key, flags, expiry, value_len, self.now)
+            .map_err(|refusal| self.refuse(refusal, key, mode))?;
+        let class = self.shared.classes.class_of(store.item_bytes(key.len(), flags, value_len));
+        // Only a draft that can run out of memory later has to know whose old value goes with it.
+        let abandoned_key =
+            (mode == StoreMode::Set && value_len > WHOLE_LEN_MAX).then(|| key.into());
+        Ok(ValueDraft { draft, mode, class, abandoned_key })
+    }
+
+    fn commit(&mut self, draft: ValueDraft) -> Status {
+        let ValueDraft { draft, mode, class, .. } = draft;
+        self.count(Count::CmdSet);
+        self.count_in_class(ClassCount::CmdSet, class);
+        let condition = match mode {
+            StoreMode::Add => Condition::Add,
+            StoreMode::Append => Condition::Append,
+            StoreMode::Cas(number) => Condition::Cas(number),
+            StoreMode::Prepend => Condition::Prepend,
+            StoreMode::Replace => Condition::Replace,
+            StoreMode::Set => Condition::Set,
+        };
+        let status = match self.shared.store.commit(draft, condition, self.now) {
+            Ok(Outcome::Stored { .. }) => Status::Stored,
+            Ok(Outcome::NotStored) | Err(Refusal::TooLarge) => Status::NotStored,
+            Ok(Outcome::Exists) => Status::Exists,
+            Ok(Outcome::NotFound) => Status::NotFound,
+            Err(Refusal::OutOfMemory | Refusal::Misused) => {
+                self.count(Count::StoreNoMemory);
+                return Status::OutOfMemory;
+            }
+        };
+        if matches!(mode, StoreMode::Cas(_)) {
+            self.count_cas(status, class);
+        }
+        status
+    }
+
+    fn abandon(&mut self, draft: ValueDraft) -> Status {
+        let mode = draft.mode;
+        let key = draft.abandoned_key.clone().unwrap_or_default();
+        drop(draft);
+        self.refuse(Refusal::OutOfMemory, &key, mode)
+    }
+
+    fn get(&mut self, key: &[u8], touch: Option<i32>, reply: &mut Reply<'_, Pinned>) {
+        let see = |item: Visit<'_>| {
+            let data_len = item.value_len() + LINE_END_LEN;
+            let pin = || Pinned { item: item.pin(), data_len };
+            reply.value(key, item.flags(), item.cas(), data_len, item.slices(), pin);
+            item.class()
+        };
+        let (store, now) = (&self.shared.store, self.now);
+        let visited = match touch {
+            None => store.visit(key, now, see),
+            Some(exptime) => {
+                let expiry = self.shared.clock.expiry(exptime, now);
+                store.visit_touching(key, expiry, now, see)
+            }
+        };
+        self.count(if touch.is_some() { Count::CmdTouch } else { Count::CmdGet });
+        match visited {
+            Ok(class) => {
+                self.count_prefix(key, PrefixCount::Hit);
+                let (count, class_count) = match touch {
+                    None => (Count::GetHits, ClassCount::GetHits),
+                    Some(_) => (Count::TouchHits, ClassCount::TouchHits),
+                };
+                self.count(count);
+                self.count_in_class(class_count, class);
+            }
+            Err(miss) => {
+                self.count_prefix(key, PrefixCount::Miss);
+                self.count(if touch.is_some() { Count::TouchMisses } else { Count::GetMisses });
+                match miss {
+                    Miss::Expired => self.count(Count::GetExpired),
+                    Miss::Flushed => self.count(Count::GetFlushed),
+                    Miss::Absent => {}
+                }
+            }
+        }
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Status {
+        self.count_prefix(key, PrefixCount::Delete);
+        match self.shared.store.visit_deleting(key, self.now, |item| item.class()) {
+            Some(class) => {
+                self.count(Count::DeleteHits);
+                self.count_in_class(ClassCount::DeleteHits, class);
+                Status::Deleted
+            }
+            None => {
+                self.count(Count::DeleteMisses);
+                Status::NotFound
+            }
+        }
+    }
+
+    fn touch(&mut self, key: &[u8], exptime: i32) -> Status {
+        let expiry = self.shared.clock.expiry(exptime, self.now);
+        self.count(Count::CmdTouch);
+        match self.shared.store.visit_touching(key, expiry, self.now, |item| item.class()) {
+            Ok(class) => {
+                self.count(Count::TouchHits);
+                self.count_in_class(ClassCount::TouchHits, class);
+                Status::Touched
+            }
+            Err(_) => {
+                self.count(Count::TouchMisses);
+                Status::NotFound
+            }
+        }
+    }
+
+    fn adjust(&mut self, key: &[u8], delta: Delta) -> Result<u64, Status> {
+        let (delta, hits, misses, class_hits) = match delta {
+            Delta::Increment(by) => (
+                larder_store::Delta::Increment(by),
+                Count::IncrHits,
+                Count::IncrMisses,
+                ClassCount::IncrHits,
+            ),
+            Delta::Decrement(by) => (
+                larder_store::Delta::Decrement(by),
+                Count::DecrHits,
+                Count::DecrMisses,
+                ClassCount::DecrHits,
+            ),
+        };
+        match self.shared.store.adjust(key, delta, self.now) {
+            Ok(adjusted) => {
+                self.count(hits);
+                self.count_in_class(class_hits, adjusted.class);
+                Ok(adjusted.value)
+            }
+            Err(AdjustError::NotFound) => {
+                self.count(misses);
+                Err(Status::NotFound)
+            }
+            Err(AdjustError::NonNumeric) => Err(Status::NonNumeric),
+            Err(AdjustError::Refused(_)) => {
+                self.count(Count::StoreNoMemory);
+                Err(Status::OutOfMemory)
+            }
+        }
+    }
+
+    fn flush_all(&mut self, delay: i32) -> Status {
+        if !self.shared.config.flush {
+            return Status::FlushNotAllowed;
+        }
+        self.count(Count::CmdFlush);
+        match self.shared.clock.expiry(delay, self.now) {
+            Some(when) if when > self.now => self.shared.store.flush_at(when),
+            _ => self.shared.store.flush(self.now),
+        }
+        Status::Ok
+    }
+
+    fn stats(&mut self, topic: Words<'_>, out: &mut Vec<u8>) {
+        stats::answer(&self.shared, self.descriptor, self.now, topic, out);
+    }
+
+    fn set_verbosity(&mut self, level: u8) -> Status {
+        self.shared.verbosity.store(level, Ordering::Relaxed);
+        (self.shared.config.on_verbosity)(level);
+        Status::Ok
+    }
+
+    fn set_memory_limit(&mut self, mebibytes: u32) -> Status {
+        match mebibytes {
+            ..MEMORY_MEBIBYTES_MIN => Status::MemoryLimitTooSmall,
+            MEMORY_MEBIBYTES_MIN..=MEMORY_MEBIBYTES_MAX => {
+                self.shared.store.set_memory_limit(u64::from(mebibytes) << 20, self.now);
+                log::info!("the memory limit is {mebibytes} MiB now");
+                Status::Ok
+            }
+            _ => Status::MemoryLimitFailed,
+        }
+    }
+
+    fn shut_down(&mut self, mode: ShutdownMode) -> Result<(), Status> {
+        if !self.shared.config.shutdown {
+            return Err(Status::ShutdownNotEnabled);
+        }
+        if mode == ShutdownMode::Unknown {
+            return Err(Status::InvalidShutdownMode);
+        }
+        self.shared.stop.want();
+        Ok(())
+    }
+
+    fn version(&self) -> &str {
+        VERSION
+    }
+}
+
+/// A pinned value of the store.
+#[derive(Debug)]
+pub(crate) struct Pinned {
+    item: Item,
+    data_len: usize,
+}
+
+impl connection::Value for Pinned {
+    fn data_len(&self) -> usize {
+        self.data_len
+    }
+
+    fn piece(&self, offset: usize) -> &[u8] {
+        self.item.slice_from(offset)
+    }
+}
+
+/// A value that is arriving, and what is to become of it.
+#[derive(Debug)]
+pub(crate) struct ValueDraft {
+    draft: Draft,
+    mode: StoreMode,
+    class: usize,
+    abandoned_key: Option<Box<[u8]>>,
+}
+
+impl connection::Draft for ValueDraft {
+    fn space(&mut self) -> Option<&mut [u8]> {
+        self.draft.space().ok()
+    }
+
+    fn filled(&mut self, len: usize) {
+        self.draft.filled(len);
+    }
+
+    fn remaining(&self) -> usize {
+        self.draft.missing()
+    }
+
+    fn is_terminated(&self) -> bool {
+        self.draft.is_terminated()
+    }
+
+    fn held_bytes(&self) -> usize {
+        usize::try_from(self.draft.held_bytes()).unwrap_or(usize::MAX)
+    }
+}
+
+/// What `version` answers: the version of memcached whose behaviour this is, because clients read features from it.
+/// Larder's own version is in `stats larder`.
+pub(crate) const VERSION: &str = "1.6.45";
+
+const LINE_END_LEN: usize = b"\r\n".len();
+
+/// Values up to this length have all their memory from the start.
+const WHOLE_LEN_MAX: usize = 32 * 1024;
+
+/// memcached's bounds for `cache_memlimit`.
+const MEMORY_MEBIBYTES_MIN: u32 = 8;
+const MEMORY_MEBIBYTES_MAX: u32 = 1_000_000_000;

@@ -1,0 +1,92 @@
+//! A connection with its socket, in its worker's pool.
+
+use std::sync::Arc;
+
+use larder_connection::{Connection, Limits, Unfinished};
+use larder_poller::Registered;
+use larder_pool::Recycle;
+use larder_store::Seconds;
+use socket2::Socket;
+
+use crate::cache::Cache;
+use crate::roster::Record;
+
+/// One client. Without a socket it is a retired object that waits for the next.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// None only once it is retired.
+    pub(crate) socket: Option<Registered<Socket>>,
+    pub(crate) connection: Connection<Cache>,
+    pub(crate) record: Option<Arc<Record>>,
+    /// What the budgets were last told that it holds.
+    pub(crate) booked: Unfinished,
+    /// When something last arrived from it.
+    pub(crate) active_at: Seconds,
+    /// When it last came further in what it was sending, or began to send a command.
+    pub(crate) progress_at: Seconds,
+    /// [`Connection::progress`] at that time.
+    progress: u64,
+    /// Whether it owed the rest of something after its last turn.
+    pub(crate) was_half_way: bool,
+    /// Whether spare buffers were given back since it was last active.
+    pub(crate) is_trimmed: bool,
+    /// Whether it is among the clients that the worker goes on with by itself.
+    pub(crate) is_queued: bool,
+}
+
+impl Client {
+    /// A client on a new socket, in the object of a former one where there is one.
+    pub(crate) fn new(
+        old: Option<Self>,
+        socket: Registered<Socket>,
+        record: Arc<Record>,
+        now: Seconds,
+    ) -> Self {
+        let connection = match old {
+            Some(old) => old.connection,
+            None => Connection::new(Limits::default()),
+        };
+        Self {
+            socket: Some(socket),
+            connection,
+            record: Some(record),
+            booked: Unfinished::default(),
+            active_at: now,
+            progress_at: now,
+            progress: 0,
+            was_half_way: false,
+            is_trimmed: false,
+            is_queued: false,
+        }
+    }
+
+    /// Remembers when it did what, after a turn.
+    pub(crate) fn note_turn(&mut self, is_readable: bool, now: Seconds) {
+        if is_readable {
+            self.active_at = now;
+            self.is_trimmed = false;
+        }
+        let (is_half_way, progress) = (self.connection.is_half_way(), self.connection.progress());
+        if progress != self.progress || (is_half_way && !self.was_half_way) {
+            self.progress_at = now;
+        }
+        self.progress = progress;
+        self.was_half_way = is_half_way;
+        if let Some(record) = &self.record {
+            record.note(self.connection.phase(), now);
+        }
+    }
+
+    /// Its descriptor, for logs and statistics.
+    pub(crate) fn descriptor(&self) -> i32 {
+        self.record.as_ref().map_or(-1, |record| record.descriptor)
+    }
+}
+
+impl Recycle for Client {
+    fn retire(&mut self) {
+        self.socket = None;
+        self.record = None;
+        self.connection.reset();
+    }
+}

@@ -1,0 +1,151 @@
+//! Counters by key prefix, for `stats detail`: off until somebody asks for them.
+//!
+//! Each worker counts in a map of its own, so that no two requests meet at a lock; a dump adds the maps up. A map takes
+//! a bounded number of prefixes: whoever invents keys cannot grow it without end.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use larder_protocol::push_number;
+use parking_lot::Mutex;
+
+/// What is counted for a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PrefixCount {
+    Delete,
+    Hit,
+    Miss,
+    Set,
+}
+
+/// The prefixes of all workers.
+#[derive(Debug)]
+pub(crate) struct Prefixes {
+    is_enabled: AtomicBool,
+    delimiter: u8,
+    workers: Box<[Mutex<Map>]>,
+    overflows: AtomicU64,
+}
+
+type Map = BTreeMap<Box<[u8]>, Counts>;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    get: u64,
+    hit: u64,
+    set: u64,
+    delete: u64,
+}
+
+impl Prefixes {
+    pub(crate) fn new(delimiter: u8, is_enabled: bool, workers: usize) -> Self {
+        Self {
+            is_enabled: AtomicBool::new(is_enabled),
+            delimiter,
+            workers: (0..workers).map(|_| Mutex::default()).collect(),
+            overflows: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn enable(&self, is_enabled: bool) {
+        self.is_enabled.store(is_enabled, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.is_enabled.load(Ordering::Relaxed)
+    }
+
+    /// Counts for the part of a key before its first delimiter; a key without one counts nowhere.
+    pub(crate) fn add(&self, worker: usize, key: &[u8], count: PrefixCount) {
+        if !self.is_enabled() {
+            return;
+        }
+        let Some(len) = memchr::memchr(self.delimiter, key) else { return };
+        let prefix = &key[..len];
+        let mut map = self.workers[worker].lock();
+        if let Some(counts) = map.get_mut(prefix) {
+            counts.add(count);
+        } else if map.len() < PREFIX_COUNT_MAX {
+            map.entry(prefix.into()).or_default().add(count);
+        } else {
+            self.overflows.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts that found no place.
+    pub(crate) fn overflows(&self) -> u64 {
+        self.overflows.load(Ordering::Relaxed)
+    }
+
+    /// Appends a line a prefix, in memcached's form.
+    pub(crate) fn dump(&self, out: &mut Vec<u8>) {
+        let mut sums = Map::new();
+        for worker in &self.workers {
+            for (prefix, counts) in worker.lock().iter() {
+                sums.entry(prefix.clone()).or_default().merge(counts);
+            }
+        }
+        for (prefix, counts) in sums {
+            out.extend_from_slice(b"PREFIX ");
+            out.extend_from_slice(&prefix);
+            let Counts { get, hit, set, delete } = counts;
+            for (name, number) in [("get", get), ("hit", hit), ("set", set), ("del", delete)] {
+                out.push(b' ');
+                out.extend_from_slice(name.as_bytes());
+                out.push(b' ');
+                push_number(out, number);
+            }
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+impl Counts {
+    const fn add(&mut self, count: PrefixCount) {
+        match count {
+            PrefixCount::Delete => self.delete += 1,
+            PrefixCount::Hit => {
+                self.get += 1;
+                self.hit += 1;
+            }
+            PrefixCount::Miss => self.get += 1,
+            PrefixCount::Set => self.set += 1,
+        }
+    }
+
+    const fn merge(&mut self, other: &Self) {
+        self.get += other.get;
+        self.hit += other.hit;
+        self.set += other.set;
+        self.delete += other.delete;
+    }
+}
+
+/// Prefixes that one worker counts.
+const PREFIX_COUNT_MAX: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_are_counted_once_enabled() {
+        let prefixes = Prefixes::new(b':', false, 2);
+        prefixes.add(0, b"a:1", PrefixCount::Set);
+        prefixes.enable(true);
+        for (worker, key, count) in [
+            (0, &b"b:1"[..], PrefixCount::Hit),
+            (0, b"a:1", PrefixCount::Set),
+            (1, b"a:2:3", PrefixCount::Hit),
+            (1, b"a:3", PrefixCount::Miss),
+            (0, b"a:1", PrefixCount::Delete),
+            (0, b"none", PrefixCount::Set),
+        ] {
+            prefixes.add(worker, key, count);
+        }
+        let mut out = Vec::new();
+        prefixes.dump(&mut out);
+        let expected = "PREFIX a get 2 hit 1 set 1 del 1\r\nPREFIX b get 1 hit 1 set 0 del 0\r\n";
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+}

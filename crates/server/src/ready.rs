@@ -1,0 +1,97 @@
+//! The readiness driver: one turn of one client.
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+
+use larder_connection::Connection;
+use socket2::Socket;
+
+use crate::cache::Cache;
+use crate::counters::Count;
+use crate::wire_log;
+
+/// Reads once, answers every complete request, writes once: three system calls with the wait before it, however many
+/// requests the read held.
+///
+/// # Errors
+///
+/// What the socket said; the client is to be closed.
+pub(crate) fn turn(
+    socket: &Socket,
+    connection: &mut Connection<Cache>,
+    is_readable: bool,
+    scratch: &mut [u8],
+    cache: &mut Cache,
+) -> io::Result<()> {
+    // What waits comes before what arrives, so that the backlog stays below one read and a line.
+    if connection.has_work() {
+        connection.receive(&[], cache);
+    } else if is_readable && connection.wants_read() {
+        read(socket, connection, scratch, cache)?;
+    }
+    write(socket, connection, cache)
+}
+
+/// Reads once, what came for an arriving value into its own memory.
+fn read(
+    mut socket: &Socket,
+    connection: &mut Connection<Cache>,
+    scratch: &mut [u8],
+    cache: &mut Cache,
+) -> io::Result<()> {
+    let len = loop {
+        let [value, rest] = connection.read_into(scratch);
+        let result = if value.is_empty() {
+            socket.read(rest)
+        } else {
+            socket.read_vectored(&mut [IoSliceMut::new(value), IoSliceMut::new(rest)])
+        };
+        match result {
+            Ok(len) => break len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    };
+    if len == 0 {
+        connection.receive_end(cache);
+        return Ok(());
+    }
+    cache.counters().add(Count::BytesRead, len as u64);
+    wire_log::received(cache.descriptor(), connection.phase(), &scratch[..len.min(scratch.len())]);
+    connection.read_done(len, scratch, cache);
+    Ok(())
+}
+
+/// Writes once, every reply that waits; more often only when they are in more pieces than one call takes.
+fn write(mut socket: &Socket, connection: &mut Connection<Cache>, cache: &Cache) -> io::Result<()> {
+    while connection.wants_write() {
+        let output = connection.output();
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let (mut count, mut offered) = (0, 0);
+        for (slice, chunk) in slices.iter_mut().zip(output.chunks()) {
+            wire_log::sent(cache.descriptor(), chunk);
+            *slice = IoSlice::new(chunk);
+            count += 1;
+            offered += chunk.len();
+        }
+        let result = match &slices[..count] {
+            [only] => socket.write(only),
+            several => socket.write_vectored(several),
+        };
+        let len = match result {
+            Ok(len) => len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        cache.counters().add(Count::BytesWritten, len as u64);
+        output.advance(len);
+        if len < offered {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Pieces that one write takes: 64 pinned values with their heads. Linux takes up to 1,024.
+const SLICES_MAX: usize = 128;

@@ -1,0 +1,174 @@
+//! The server: binding, running, stopping.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use std::{fs, io};
+
+use larder_dispatch::Workers;
+use larder_poller::{Interest, Poller, Registered};
+use larder_store::Store;
+
+use crate::acceptor::Acceptor;
+use crate::classes::Classes;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::error::Error;
+use crate::listener::{self, BoundTo, Listener};
+use crate::shared::Shared;
+use crate::worker::Worker;
+
+/// A cache server that listens; [`Self::run`] serves.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    addrs: Vec<SocketAddr>,
+    poller: Poller,
+    listeners: Vec<Registered<Listener>>,
+}
+
+impl Server {
+    /// Listens on every address of the configuration and makes the store. No thread is started yet: clients that connect
+    /// now wait in the kernel's queue.
+    ///
+    /// # Errors
+    ///
+    /// An address that cannot be listened on, a port file that cannot be written, or a system without descriptors.
+    pub fn bind(config: Config) -> Result<Self, Error> {
+        let listeners = listener::bind_all(&config)?;
+        let addrs: Vec<SocketAddr> = listeners
+            .iter()
+            .filter_map(|listener| match &listener.addr {
+                BoundTo::Tcp(addr) => Some(*addr),
+                BoundTo::Unix(_) => None,
+            })
+            .collect();
+        if let Some(path) = &config.port_file {
+            write_port_file(path, &addrs)
+                .map_err(|source| Error::PortFile { path: path.clone(), source })?;
+        }
+        let poller = Poller::new().map_err(Error::Start)?;
+        let records = listeners.iter().map(Listener::record).collect();
+        let store = Store::new(store_config(&config));
+        let shared = Arc::new(Shared::new(config, store, Clock::start(), records, poller.waker()));
+        let listeners = (0..)
+            .zip(listeners)
+            .map(|(key, listener)| poller.register(listener, key, Interest::READ))
+            .collect::<io::Result<_>>()
+            .map_err(Error::Start)?;
+        Ok(Self { shared, addrs, poller, listeners })
+    }
+
+    /// The TCP addresses that it listens on, with the ports that were bound.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
+    /// What stops this server from another thread.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Serves on threads of its own, and accepts on the caller's, until it is stopped.
+    ///
+    /// # Errors
+    ///
+    /// When the threads cannot be started, or the system fails in a way that no peer can cause.
+    pub fn run(self) -> Result<(), Error> {
+        let workers = self.start_workers().map_err(Error::Start)?;
+        let maintenance = start_maintenance(&self.shared).map_err(Error::Start)?;
+        let acceptor = Acceptor::new(Arc::clone(&self.shared), self.poller, self.listeners);
+        let accepted = acceptor.run(&workers);
+        self.shared.stop.want();
+        workers.join();
+        maintenance.thread().unpark();
+        // An error would be a panic, whose message has been printed.
+        let _ = maintenance.join();
+        accepted.map_err(Error::Wait)
+    }
+
+    fn start_workers(&self) -> io::Result<Workers<listener::Accepted>> {
+        let count = NonZeroUsize::new(self.shared.config.threads).unwrap_or(NonZeroUsize::MIN);
+        Workers::spawn(count, "larder-worker", MAILBOX_LEN, |index| {
+            let poller = Poller::new()?;
+            let waker = poller.waker();
+            let wake = move || {
+                if let Err(error) = waker.wake() {
+                    log::error!("cannot wake worker {index}: {error}");
+                }
+            };
+            let worker = Worker::new(Arc::clone(&self.shared), index, poller);
+            Ok((wake, move |mailbox| worker.run(&mailbox)))
+        })
+    }
+}
+
+/// Stops a [`Server`] from any thread.
+#[derive(Debug, Clone)]
+pub struct StopHandle {
+    shared: Arc<Shared>,
+}
+
+impl StopHandle {
+    /// Stops now: connections are closed, whatever they are in the middle of.
+    pub fn stop(&self) {
+        self.shared.stop.want();
+    }
+
+    /// Stops reading, sends the replies that are owed, for five seconds at most, and stops then.
+    pub fn stop_gracefully(&self) {
+        self.shared.stop.want_gracefully();
+    }
+}
+
+/// Does the store's background work until the server stops.
+fn start_maintenance(shared: &Arc<Shared>) -> io::Result<JoinHandle<()>> {
+    let shared = Arc::clone(shared);
+    let work = move || {
+        while !shared.stop.is_wanted() {
+            let swept = shared.store.sweep(shared.clock.now(), SWEEP_ITEMS);
+            thread::park_timeout(if swept.more { SWEEP_PAUSE } else { SWEEP_INTERVAL });
+        }
+    };
+    thread::Builder::new().name("larder-sweeper".into()).spawn(work)
+}
+
+fn store_config(config: &Config) -> larder_store::Config {
+    let tuning = &config.tuning;
+    let classes = Classes::new(tuning.chunk_size, tuning.growth_factor, tuning.slab_chunk_max);
+    larder_store::Config {
+        eviction: match config.eviction {
+            config::Eviction::Enabled => larder_store::Eviction::Enabled,
+            config::Eviction::Disabled => larder_store::Eviction::Disabled,
+        },
+        cas: config.cas,
+        item_bytes_max: config.item_bytes_max as u64,
+        size_classes: classes.chunk_sizes().into(),
+        ..larder_store::Config::new(config.memory_bytes)
+    }
+}
+
+/// Writes memcached's lines to a file beside the one asked for and renames it then, so that a reader finds all or nothing.
+fn write_port_file(path: &Path, addrs: &[SocketAddr]) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".lck");
+    let mut file = fs::File::create(&unfinished)?;
+    for addr in addrs {
+        let family = if addr.is_ipv6() { "INET6" } else { "INET" };
+        writeln!(file, "TCP {family}: {}", addr.port())?;
+    }
+    drop(file);
+    fs::rename(&unfinished, path)
+}
+
+/// New connections that may wait for one worker.
+const MAILBOX_LEN: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+/// Items that one slice of background work looks at, and the pauses between slices.
+const SWEEP_ITEMS: usize = 1024;
+const SWEEP_PAUSE: Duration = Duration::from_millis(1);
+const SWEEP_INTERVAL: Duration = Duration::from_millis(250);

@@ -1,0 +1,59 @@
+//! `stats conns`, and `stats larder`: what memcached has no name for.
+
+use larder_store::Seconds;
+
+use super::Page;
+use crate::budgets::Resource;
+use crate::counters::Count;
+use crate::shared::Shared;
+
+/// Every socket, by descriptor.
+pub(super) fn push_connections(shared: &Shared, asking: i32, now: Seconds, page: &mut Page<'_>) {
+    for listener in &shared.listeners {
+        let descriptor = listener.descriptor;
+        page.push(format_args!("{descriptor}:addr"), &listener.addr);
+        page.push(format_args!("{descriptor}:state"), "conn_listening");
+        page.push(format_args!("{descriptor}:secs_since_last_cmd"), shared.clock.uptime(now));
+    }
+    let mut records: Vec<_> = shared.rosters.iter().flat_map(|roster| roster.records()).collect();
+    records.sort_by_key(|record| record.descriptor);
+    for record in records {
+        let descriptor = record.descriptor;
+        let is_asking = descriptor == asking;
+        let idle = if is_asking { 0 } else { now.since(record.last_command_at()) };
+        page.push(format_args!("{descriptor}:addr"), &record.peer);
+        page.push(format_args!("{descriptor}:listen_addr"), &record.local);
+        page.push(format_args!("{descriptor}:state"), record.state(Some(asking)));
+        page.push(format_args!("{descriptor}:secs_since_last_cmd"), idle);
+    }
+}
+
+/// Larder's own: its version, its budgets, why it closed connections, what its memory holds.
+pub(super) fn push(shared: &Shared, page: &mut Page<'_>) {
+    let sums = shared.sums();
+    let budgets = &shared.budgets;
+    page.push("larder_version", env!("CARGO_PKG_VERSION"));
+    for (name, resource) in [
+        ("unread_reply_bytes", Resource::UnreadReplyBytes),
+        ("incomplete_value_bytes", Resource::IncompleteValueBytes),
+        ("incomplete_command_bytes", Resource::IncompleteCommandBytes),
+        ("replies_in_flight", Resource::RepliesInFlight),
+    ] {
+        page.push(name, budgets.used(resource));
+        page.push(format_args!("{name}_limit"), budgets.limit(resource));
+        page.push(format_args!("{name}_closed"), sums.get(resource.count()));
+    }
+    let age = shared.config.budgets.half_command_age;
+    page.push("half_command_seconds_limit", age.map_or(0, |age| age.as_secs()));
+    page.push("half_command_seconds_closed", sums.get(Count::ClosedHalfCommand));
+    page.push("idle_closed", sums.get(Count::ClosedIdle));
+    page.push("error_closed", sums.get(Count::ClosedOnError));
+    page.push("prefix_overflows", shared.prefixes.overflows());
+    let items = shared.store.stats();
+    page.push_all([
+        ("memory_held_bytes", items.held_bytes),
+        ("memory_index_bytes", items.index_bytes),
+        ("memory_draft_bytes", items.draft_bytes),
+        ("memory_pinned_bytes", items.pinned_bytes),
+    ]);
+}

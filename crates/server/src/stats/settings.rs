@@ -1,0 +1,112 @@
+//! `stats settings`: what the server was started with, and what memcached would say of switches that mean nothing here.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use larder_store::Seconds;
+
+use super::{Page, yes};
+use crate::config::Eviction;
+use crate::shared::Shared;
+
+pub(super) fn push(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
+    push_network(shared, now, page);
+    push_protocol(shared, page);
+    push_tuning(shared, page);
+    page.push_all([
+        ("ext_item_size", "512"),
+        ("ext_item_age", "4294967295"),
+        ("ext_low_ttl", "0"),
+        ("ext_recache_rate", "2000"),
+        ("ext_wbuf_size", "4194304"),
+        ("ext_compact_under", "0"),
+        ("ext_drop_under", "0"),
+        ("ext_max_sleep", "1000000"),
+        ("ext_max_frag", "0.80"),
+        ("slab_automove_freeratio", "0.010"),
+        ("ext_drop_unread", "no"),
+        ("ssl_enabled", "no"),
+        ("num_napi_ids", "(null)"),
+        ("memory_file", "(null)"),
+    ]);
+}
+
+fn push_network(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
+    let config = &shared.config;
+    page.push("maxbytes", shared.store.memory_limit());
+    page.push("maxconns", config.connections_max);
+    page.push("tcpport", config.listen.first().map_or(0, |addr| shared.port_of(addr)));
+    page.push("udpport", 0);
+    page.push("inter", shared.interface());
+    page.push("verbosity", shared.verbosity.load(Relaxed));
+    page.push("oldest", oldest_age(shared, now));
+    page.push("evictions", if config.eviction == Eviction::Enabled { "on" } else { "off" });
+    let unix = config.unix.as_ref();
+    page.push(
+        "domain_socket",
+        unix.map_or_else(|| "NULL".into(), |unix| unix.path.to_string_lossy()),
+    );
+    page.push("umask", format_args!("{:o}", unix.map_or(0o700, |unix| unix.mode)));
+    page.push("shutdown_command", yes(config.shutdown));
+}
+
+fn push_protocol(shared: &Shared, page: &mut Page<'_>) {
+    let config = &shared.config;
+    let tuning = &config.tuning;
+    page.push("growth_factor", format_args!("{:.2}", tuning.growth_factor));
+    page.push("chunk_size", tuning.chunk_size);
+    page.push("num_threads", config.threads);
+    page.push("num_threads_per_udp", config.threads);
+    page.push("stat_key_prefix", char::from(tuning.prefix_delimiter));
+    page.push("detail_enabled", yes(shared.prefixes.is_enabled()));
+    page.push("reqs_per_event", tuning.requests_per_event);
+    page.push("cas_enabled", yes(config.cas));
+    page.push("tcp_backlog", config.backlog);
+    page.push("binding_protocol", "ascii");
+    page.push("auth_enabled_sasl", "no");
+    page.push("auth_enabled_ascii", "no");
+    page.push("item_size_max", config.item_bytes_max);
+    page.push("maxconns_fast", "yes");
+}
+
+fn push_tuning(shared: &Shared, page: &mut Page<'_>) {
+    let config = &shared.config;
+    let tuning = &config.tuning;
+    page.push("hashpower_init", tuning.hash_power);
+    page.push_all([
+        ("slab_reassign", "no"),
+        ("slab_automove", "0"),
+        ("slab_automove_ratio", "0.80"),
+        ("slab_automove_window", "30"),
+    ]);
+    page.push("slab_chunk_max", tuning.slab_chunk_max);
+    page.push_all([
+        ("lru_crawler", "no"),
+        ("lru_crawler_sleep", "100"),
+        ("lru_crawler_tocrawl", "0"),
+        ("tail_repair_time", "0"),
+    ]);
+    page.push("flush_enabled", yes(config.flush));
+    page.push("dump_enabled", "no");
+    page.push("hash_algorithm", &tuning.hash_algorithm);
+    page.push_all([
+        ("lru_maintainer_thread", "no"),
+        ("lru_segmented", "no"),
+        ("hot_lru_pct", "20"),
+        ("warm_lru_pct", "40"),
+        ("hot_max_factor", "0.20"),
+        ("warm_max_factor", "2.00"),
+        ("temp_lru", "no"),
+        ("temporary_ttl", "61"),
+    ]);
+    page.push("idle_timeout", config.idle_timeout.map_or(0, |timeout| timeout.as_secs()));
+    page.push_all([("watcher_logbuf_size", 0), ("worker_logbuf_size", 0)]);
+    page.push("read_buf_mem_limit", config.budgets.incomplete_command_bytes);
+    page.push_all([("track_sizes", "no"), ("inline_ascii_response", "no")]);
+}
+
+/// Seconds since the item that was accessed longest ago was accessed.
+fn oldest_age(shared: &Shared, now: Seconds) -> u32 {
+    let classes = shared.store.class_stats();
+    let oldest = classes.iter().filter_map(|class| class.oldest_access).min();
+    oldest.map_or(0, |oldest| now.since(oldest))
+}

@@ -1,0 +1,280 @@
+//! A worker: its event loop, and the clients it was dealt.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use larder_connection::{Phase, Unfinished};
+use larder_dispatch::Receiver;
+use larder_poller::{Events, Interest, Poller};
+use larder_pool::{Key, Pool};
+use larder_store::Seconds;
+
+use crate::budgets::{Ledger, Resource};
+use crate::cache::Cache;
+use crate::client::Client;
+use crate::counters::Count;
+use crate::listener::Accepted;
+use crate::ready;
+use crate::roster::Record;
+use crate::shared::Shared;
+
+/// One thread's share of the clients.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    index: usize,
+    poller: Poller,
+    clients: Pool<Client>,
+    cache: Cache,
+    /// Where every read lands first.
+    scratch: Box<[u8]>,
+    /// Clients to go on with though their sockets are not ready: a full output had stopped them and is sent.
+    queue: Vec<Key>,
+    ledger: Ledger,
+    swept_at: Seconds,
+    /// How many connection objects the others were last told of.
+    objects: usize,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, poller: Poller) -> Self {
+        let clients = Pool::new(shared.config.connections_max);
+        let ledger = Ledger::new(shared.config.threads);
+        let cache = Cache::new(Arc::clone(&shared), index);
+        Self {
+            swept_at: cache.now(),
+            shared,
+            index,
+            poller,
+            clients,
+            cache,
+            scratch: vec![0; READ_LEN].into(),
+            queue: Vec::new(),
+            ledger,
+            objects: 0,
+        }
+    }
+
+    /// Serves what the mailbox brings, until it brings nothing more.
+    pub(crate) fn run(mut self, mailbox: &Receiver<Accepted>) {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        while !mailbox.is_finished() {
+            if let Err(error) = self.round(&mut events, Some(mailbox)) {
+                // Nothing that a peer does leads here, and a worker that cannot wait serves nobody.
+                log::error!("worker {} cannot wait for events: {error}", self.index);
+                self.shared.stop.want();
+                break;
+            }
+        }
+        if self.shared.stop.is_graceful() {
+            self.finish(&mut events);
+        }
+    }
+
+    /// One round of the loop: waits, and gives every client that is ready a turn.
+    fn round(
+        &mut self,
+        events: &mut Events,
+        mailbox: Option<&Receiver<Accepted>>,
+    ) -> io::Result<()> {
+        self.poller.wait(events, self.patience())?;
+        self.cache.begin_round(self.shared.clock.now());
+        if let Some(mailbox) = mailbox.filter(|_| events.was_woken()) {
+            mailbox.drain().for_each(|accepted| self.serve(accepted));
+        }
+        for ready in events.iter() {
+            self.turn(Key::from(ready.key), ready.readable);
+        }
+        for key in std::mem::take(&mut self.queue) {
+            if let Some(client) = self.clients.get_mut(key) {
+                client.is_queued = false;
+            }
+            self.turn(key, false);
+        }
+        if self.swept_at != self.cache.now() {
+            self.swept_at = self.cache.now();
+            self.sweep();
+        }
+        Ok(())
+    }
+
+    /// How long nobody needs this worker: for ever without clients, until the next sweep with some.
+    fn patience(&self) -> Option<Duration> {
+        if !self.queue.is_empty() {
+            Some(Duration::ZERO)
+        } else if self.clients.is_empty() && self.clients.spare() == 0 {
+            None
+        } else {
+            Some(SWEEP_INTERVAL)
+        }
+    }
+
+    /// Sends what clients are owed and reads nothing more, for a while.
+    fn finish(&mut self, events: &mut Events) {
+        let deadline = self.shared.clock.elapsed() + FINISH_TIME_MAX;
+        for (_, client) in self.clients.iter_mut() {
+            client.connection.close();
+        }
+        let owes = |clients: &mut Pool<Client>| {
+            clients.iter_mut().any(|(_, client)| client.connection.wants_write())
+        };
+        while owes(&mut self.clients) && self.shared.clock.elapsed() < deadline {
+            if self.round(events, None).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// Takes a connection over from the listener.
+    fn serve(&mut self, accepted: Accepted) {
+        let Accepted { socket, peer, local } = accepted;
+        let now = self.cache.now();
+        let descriptor = std::os::fd::AsRawFd::as_raw_fd(&socket);
+        log::debug!("<{descriptor} new client connection from {peer}");
+        let made = self.clients.try_insert_with(|key, old| {
+            let socket = self.poller.register(socket, key.into(), Interest::READ)?;
+            let record = Record::new(descriptor, peer, local, now);
+            let record = self.shared.rosters[self.index].add(record);
+            Ok::<_, io::Error>(Client::new(old, socket, record, now))
+        });
+        if let Err(refusal) = made {
+            log::warn!("cannot serve a new client: {refusal}");
+            self.cache.counters().add_one(Count::ClosedOnError);
+            self.shared.connections.leave();
+        }
+        self.tell_objects();
+    }
+
+    /// Gives one client a turn; a key whose client is gone finds nobody.
+    fn turn(&mut self, key: Key, is_readable: bool) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let descriptor = client.descriptor();
+        let Some(socket) = &mut client.socket else { return };
+        let connection = &mut client.connection;
+        self.cache.begin_turn(descriptor);
+        let now = self.cache.now();
+        let turned =
+            ready::turn(socket, connection, is_readable, &mut self.scratch, &mut self.cache)
+                .and_then(|()| {
+                    socket.set_interest(Interest {
+                        read: connection.wants_read(),
+                        write: connection.wants_write(),
+                    })
+                });
+        if let Err(error) = turned {
+            log::debug!("<{descriptor} {error}");
+            return self.close(key, Some(Count::ClosedOnError));
+        }
+        if client.connection.is_finished() {
+            return self.close(key, None);
+        }
+        if client.connection.has_work() && !client.is_queued {
+            client.is_queued = true;
+            self.queue.push(key);
+            self.cache.counters().add_one(Count::ConnYields);
+        }
+        client.note_turn(is_readable, now);
+        let unfinished = client.connection.unfinished();
+        let booked = std::mem::replace(&mut client.booked, unfinished);
+        if booked != unfinished {
+            self.ledger.book(&self.shared.budgets, &booked, &unfinished);
+            self.settle();
+        }
+    }
+
+    /// Closes clients while this worker holds more than its share of a budget that is overdrawn.
+    fn settle(&mut self) {
+        for resource in Resource::ALL {
+            while self.ledger.is_overdrawn(&self.shared.budgets, resource) {
+                let Some(key) = self.choose_victim(resource) else { break };
+                self.close(key, Some(resource.count()));
+            }
+        }
+    }
+
+    /// Who gives way: the one that waited longest where peers owe us bytes, the one that holds most where they owe us reading.
+    fn choose_victim(&mut self, resource: Resource) -> Option<Key> {
+        let now = self.cache.now();
+        let holders = self.clients.iter_mut().filter_map(|(key, client)| {
+            let held = resource.held(&client.booked);
+            let age = if resource.gives_way_by_age() { now.since(client.progress_at) } else { 0 };
+            (held > 0).then_some((age, held, key))
+        });
+        holders.max_by_key(|&(age, held, _)| (age, held)).map(|(.., key)| key)
+    }
+
+    fn close(&mut self, key: Key, reason: Option<Count>) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let descriptor = client.descriptor();
+        match reason {
+            None => log::debug!("<{descriptor} connection closed"),
+            Some(Count::ClosedOnError) => {}
+            Some(reason) => log::info!("<{descriptor} connection closed: {reason:?}"),
+        }
+        if let Some(reason) = reason {
+            self.cache.counters().add_one(reason);
+        }
+        self.ledger.book(&self.shared.budgets, &client.booked, &Unfinished::default());
+        if let Some(record) = &client.record {
+            // Before the descriptor is free for somebody else.
+            self.shared.rosters[self.index].remove(record);
+        }
+        self.clients.remove(key);
+        self.shared.connections.leave();
+    }
+
+    /// Once a second: closes clients that are late, takes back memory that idle ones do not need.
+    fn sweep(&mut self) {
+        let now = self.cache.now();
+        let config = &self.shared.config;
+        let half_age = config.budgets.half_command_age.map(|age| age.as_secs());
+        let idle_age = config.idle_timeout.map(|age| age.as_secs());
+        let is_over =
+            |age: u32, limit: Option<u64>| limit.is_some_and(|limit| u64::from(age) > limit);
+        let mut late = Vec::new();
+        for (key, client) in self.clients.iter_mut() {
+            if client.was_half_way && is_over(now.since(client.progress_at), half_age) {
+                late.push((key, Count::ClosedHalfCommand));
+            } else if client.connection.phase() == Phase::Command
+                && is_over(now.since(client.active_at), idle_age)
+            {
+                late.push((key, Count::ClosedIdle));
+            } else if !client.is_trimmed && now.since(client.active_at) >= TRIM_AGE {
+                client.connection.trim();
+                client.is_trimmed = true;
+            }
+        }
+        for (key, reason) in late {
+            self.close(key, Some(reason));
+        }
+        self.settle();
+        self.clients.trim(self.clients.spare() / 2);
+        self.tell_objects();
+    }
+
+    /// Keeps the number of connection objects that `stats` shows.
+    fn tell_objects(&mut self) {
+        let objects = self.clients.len() + self.clients.spare();
+        let told = std::mem::replace(&mut self.objects, objects);
+        // Two's complement: one addition for either direction.
+        self.shared.connections.objects.fetch_add(objects.wrapping_sub(told), Ordering::Relaxed);
+    }
+}
+
+/// Bytes that one read takes, beside those of an arriving value.
+pub(crate) const READ_LEN: usize = 32 * 1024;
+
+/// Clients that one wait reports.
+const EVENTS_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
+/// How often late and idle clients are looked for while there are clients.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Seconds without a byte after which a client's spare buffers are given back.
+const TRIM_AGE: u32 = 3;
+
+/// How long a graceful stop waits for clients to read what they are owed.
+const FINISH_TIME_MAX: Duration = Duration::from_secs(5);
