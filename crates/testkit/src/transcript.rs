@@ -39,7 +39,8 @@
 //! the end must be written `\x20`, a literal `{` is `\x7b`.
 //!
 //! **Patterns**, where a reply cannot be known: `{u64}` is a decimal number; `{any}` is what is
-//! left up to the next literal text, within the line; `{lines}` is any number of whole lines;
+//! left up to the next literal text, within the line; `{lines}` is any number of whole lines before
+//! an `END`;
 //! `{cas=X}` is a number, kept as `X`. `{X}` is that number, in `C` and `S` lines. `{now+2}` in a
 //! `C` line is the server's Unix time plus 2 seconds (`{now-2}` minus).
 //!

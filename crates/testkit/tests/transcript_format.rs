@@ -124,6 +124,8 @@ fn patterns_match() {
     check("S: {lines}END", b"END\r\n", Some(5));
     check("S: {lines}END", b"a\r\nb\r\nEND\r\n", Some(11));
     check("S: {lines}END", b"a\r\nb\r\nEN", partial);
+    check("S: {lines}z", b"a\r\nb\r\n", partial);
+    check("S: {lines}z", b"a\r\nEND\r\n", not);
     check("S: {lines}b", b"ab\r\nb\r\n", Some(7));
     check("S: {cas=A} {A}", b"5 5\r\n", Some(5));
     check("S: {cas=A} {A}", b"5 6\r\n", not);

@@ -1,6 +1,7 @@
 //! Bytes with blanks in them: to be filled in before they are sent, or matched when received.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 
 /// Numbers kept from replies, by the name they were kept under.
 pub type Values = BTreeMap<String, u64>;
@@ -19,7 +20,7 @@ pub enum Piece {
     Any,
     /// `{X}`: the number that was kept as `X`.
     Kept(String),
-    /// `{lines}`: whole lines, as few as do.
+    /// `{lines}`: whole lines, as few as do, none of them `END`.
     Lines,
     /// These bytes.
     Literal(Vec<u8>),
@@ -96,6 +97,21 @@ impl Pattern {
     }
 }
 
+/// As it may stand in a transcript.
+impl Display for Pattern {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            Piece::Any => formatter.write_str("{any}"),
+            Piece::Kept(name) => write!(formatter, "{{{name}}}"),
+            Piece::Lines => formatter.write_str("{lines}"),
+            Piece::Literal(bytes) => write!(formatter, "{}", bytes.escape_ascii()),
+            Piece::Now(shift) => write!(formatter, "{{now{shift:+}}}"),
+            Piece::Number(None) => formatter.write_str("{u64}"),
+            Piece::Number(Some(name)) => write!(formatter, "{{cas={name}}}"),
+        })
+    }
+}
+
 fn matches(pieces: &[Piece], received: &[u8], at: usize, values: &Values) -> Match {
     let Some((piece, rest)) = pieces.split_first() else {
         return Match::Whole(at, Values::new());
@@ -120,11 +136,15 @@ fn matches(pieces: &[Piece], received: &[u8], at: usize, values: &Values) -> Mat
         }
         Piece::Lines => {
             let ends = left.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-            let lens = std::iter::once(0).chain(ends.map(|(index, _)| index + 1));
-            match first_that_matches(lens, rest, received, at, values) {
-                // One more line may always come.
-                Match::Not => Match::Partial,
-                found => found,
+            let starts = std::iter::once(0).chain(ends.map(|(index, _)| index + 1));
+            let is_list_end = |start: &usize| left[*start..].starts_with(LIST_END);
+            let mut starts: Vec<usize> = starts.collect();
+            let list_end = starts.iter().position(is_list_end);
+            starts.truncate(list_end.map_or(starts.len(), |index| index + 1));
+            match first_that_matches(starts, rest, received, at, values) {
+                // One more line may come as long as the list goes on.
+                Match::Not if list_end.is_none() => Match::Partial,
+                outcome => outcome,
             }
         }
         Piece::Now(_) => Match::Not,
@@ -191,5 +211,7 @@ fn first_that_matches(
     outcome
 }
 
+/// The line that ends a list.
+const LIST_END: &[u8] = b"END\r\n";
 /// Digits of the largest 64-bit number.
 const U64_DIGITS: usize = 20;

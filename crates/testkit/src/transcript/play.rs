@@ -319,11 +319,11 @@ impl Excerpt {
     }
 
     fn of(pattern: &Pattern) -> Self {
-        match pattern.pieces.as_slice() {
-            [super::Piece::Literal(bytes)] => Self::bytes(bytes),
-            [] => Self::bytes(b""),
-            pieces => Self(format!("{pieces:?}").chars().take(EXCERPT_LEN).collect()),
-        }
+        let text = pattern.to_string();
+        // Whatever is not plain ASCII is escaped in it: every byte is a place to cut.
+        let shown = text.get(..EXCERPT_LEN).unwrap_or(&text);
+        let more = if text.len() > EXCERPT_LEN { "..." } else { "" };
+        Self(format!("\"{shown}\"{more}"))
     }
 }
 
