@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+pub mod converse;
 pub mod model;
 pub mod process;
+pub mod properties;
+pub mod reference;
+pub mod script;
 pub mod transcript;

@@ -1,0 +1,38 @@
+//! What is always true, whatever the bytes: each property is a function of bytes that panics when it does not hold.
+//!
+//! The same functions are called by proptest (`tests/properties.rs` of the crates), by libFuzzer (`fuzz/fuzz_targets`)
+//! and by the replay of what was found once (`tests/regressions.rs` here).
+
+mod machine;
+mod parser;
+
+pub use machine::{
+    closing_is_final, cuts_do_not_matter, every_pin_is_dropped, machine_agrees, memory_is_bounded,
+    quiet_is_quiet,
+};
+pub use parser::{parser_agrees, parser_is_total, requests_round_trip};
+
+/// Every property of the parser.
+///
+/// # Panics
+///
+/// If one does not hold.
+pub fn parser(input: &[u8]) {
+    parser_is_total(input);
+    parser_agrees(input);
+    requests_round_trip(input);
+}
+
+/// Every property of the machine.
+///
+/// # Panics
+///
+/// If one does not hold.
+pub fn connection(input: &[u8]) {
+    machine_agrees(input);
+    cuts_do_not_matter(input);
+    memory_is_bounded(input);
+    quiet_is_quiet(input);
+    closing_is_final(input);
+    every_pin_is_dropped(input);
+}

@@ -1,0 +1,199 @@
+//! The protocol once more, slowly and obviously, written from its description and not from the parser or the machine:
+//! two readings of one description that agree are rarely wrong in the same way.
+
+mod answers;
+mod meaning;
+
+use larder_protocol::{Delta, ParseError, ShutdownMode, StoreMode};
+
+pub use answers::answers;
+pub use meaning::{Meaning, print};
+
+/// Says what a line means, given without its newline.
+#[must_use]
+pub fn read(line: &[u8]) -> Meaning {
+    // The shortest line has four bytes, its newline counted.
+    if line.len() + 1 < 4 {
+        return refused(ParseError::BadFormat);
+    }
+    let mut line = line.to_vec();
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    let mut words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+    // A line that begins with a blank has an empty name, and that is no command.
+    let name = words.remove(0);
+    words.retain(|word| !word.is_empty());
+    match name {
+        b"get" => read_retrieval(false, None, &words),
+        b"gets" => read_retrieval(true, None, &words),
+        b"gat" => read_touching_retrieval(false, &words),
+        b"gats" => read_touching_retrieval(true, &words),
+        b"set" => read_storage(StoreMode::Set, &words),
+        b"add" => read_storage(StoreMode::Add, &words),
+        b"replace" => read_storage(StoreMode::Replace, &words),
+        b"append" => read_storage(StoreMode::Append, &words),
+        b"prepend" => read_storage(StoreMode::Prepend, &words),
+        b"cas" => read_storage(StoreMode::Cas(0), &words),
+        b"delete" => read_delete(&words),
+        b"incr" => read_arithmetic(true, &words),
+        b"decr" => read_arithmetic(false, &words),
+        b"touch" => read_touch(&words),
+        b"version" => Meaning::Version,
+        b"quit" => Meaning::Quit,
+        b"stats" => Meaning::Stats { topic: owned(&words) },
+        b"flush_all" | b"verbosity" | b"cache_memlimit" | b"shutdown" => {
+            read_order(name, &words).unwrap_or_else(|| unknown(name, &words))
+        }
+        _ => unknown(name, &words),
+    }
+}
+
+fn read_retrieval(cas: bool, touch: Option<i32>, keys: &[&[u8]]) -> Meaning {
+    if keys.is_empty() || keys.iter().any(|key| is_too_long(key)) {
+        return refused(ParseError::BadFormat);
+    }
+    Meaning::Get { cas, touch, keys: owned(keys) }
+}
+
+fn read_touching_retrieval(cas: bool, words: &[&[u8]]) -> Meaning {
+    match words {
+        [] => refused(ParseError::BadFormat),
+        [exptime, keys @ ..] => match signed(exptime) {
+            Some(exptime) => read_retrieval(cas, Some(exptime), keys),
+            None => refused(ParseError::InvalidExptime),
+        },
+    }
+}
+
+fn read_storage(mode: StoreMode, words: &[&[u8]]) -> Meaning {
+    let [key, flags, exptime, len, rest @ ..] = words else {
+        return refused(ParseError::BadFormat);
+    };
+    let Some(len) = number(len).filter(|&len| len <= 2_147_483_645) else {
+        return refused(ParseError::BadFormat);
+    };
+    let value_len = usize::try_from(len).unwrap_or(usize::MAX);
+    let (mode, options) = match (mode, rest) {
+        (StoreMode::Cas(_), []) => (None, rest),
+        (StoreMode::Cas(_), [cas, options @ ..]) => (number(cas).map(StoreMode::Cas), options),
+        (mode, options) => (Some(mode), options),
+    };
+    let quiet = is_quiet(options);
+    let flags = number(flags).and_then(|flags| u32::try_from(flags % (1 << 32)).ok());
+    match (mode, flags, signed(exptime)) {
+        (Some(mode), Some(flags), Some(exptime)) if !is_too_long(key) => {
+            Meaning::Storage { mode, key: key.to_vec(), flags, exptime, value_len, quiet }
+        }
+        // The length is known: the data block can be thrown away, and is.
+        _ => Meaning::Refused { reason: ParseError::BadFormat, quiet, skip_len: value_len + 2 },
+    }
+}
+
+fn read_delete(words: &[&[u8]]) -> Meaning {
+    let [key, options @ ..] = words else { return refused(ParseError::BadFormat) };
+    let quiet = is_quiet(options);
+    let refuse = |reason| Meaning::Refused { reason, quiet, skip_len: 0 };
+    if is_too_long(key) {
+        return refuse(ParseError::BadFormat);
+    }
+    match options {
+        [] | [b"0"] | [b"noreply"] | [b"0", b"noreply"] => {
+            Meaning::Delete { key: key.to_vec(), quiet }
+        }
+        _ => refuse(ParseError::DeleteUsage),
+    }
+}
+
+fn read_arithmetic(is_increment: bool, words: &[&[u8]]) -> Meaning {
+    let [key, step, options @ ..] = words else { return refused(ParseError::BadFormat) };
+    let quiet = is_quiet(options);
+    let refuse = |reason| Meaning::Refused { reason, quiet, skip_len: 0 };
+    if is_too_long(key) {
+        return refuse(ParseError::BadFormat);
+    }
+    let Some(step) = number(step) else { return refuse(ParseError::InvalidDelta) };
+    let delta = if is_increment { Delta::Increment(step) } else { Delta::Decrement(step) };
+    Meaning::Arithmetic { key: key.to_vec(), delta, quiet }
+}
+
+fn read_touch(words: &[&[u8]]) -> Meaning {
+    let [key, exptime, options @ ..] = words else { return refused(ParseError::BadFormat) };
+    let quiet = is_quiet(options);
+    let refuse = |reason| Meaning::Refused { reason, quiet, skip_len: 0 };
+    if is_too_long(key) {
+        return refuse(ParseError::BadFormat);
+    }
+    match signed(exptime) {
+        Some(exptime) => Meaning::Touch { key: key.to_vec(), exptime, quiet },
+        None => refuse(ParseError::InvalidExptime),
+    }
+}
+
+/// What operators say; none if the number of words is wrong, which makes it an unknown command.
+fn read_order(name: &[u8], words: &[&[u8]]) -> Option<Meaning> {
+    let quiet = is_quiet(words);
+    let refuse = |reason| Some(Meaning::Refused { reason, quiet, skip_len: 0 });
+    match (name, words) {
+        (b"flush_all", [] | [b"noreply"]) => Some(Meaning::FlushAll { delay: 0, quiet }),
+        (b"flush_all", [delay] | [delay, _]) => match signed(delay) {
+            Some(delay) => Some(Meaning::FlushAll { delay, quiet }),
+            None => refuse(ParseError::InvalidExptime),
+        },
+        (b"verbosity", [level] | [level, _]) => match number(level) {
+            Some(level) => {
+                let level = u8::try_from(level).map_or(2, |level| level.min(2));
+                Some(Meaning::Verbosity { level, quiet })
+            }
+            None => refuse(ParseError::BadFormat),
+        },
+        (b"cache_memlimit", [limit] | [limit, _]) => {
+            let mebibytes = number(limit).and_then(|limit| u32::try_from(limit).ok())?;
+            Some(Meaning::MemoryLimit { mebibytes, quiet })
+        }
+        (b"shutdown", []) => Some(Meaning::Shutdown(ShutdownMode::Immediate)),
+        (b"shutdown", [b"graceful"]) => Some(Meaning::Shutdown(ShutdownMode::Graceful)),
+        (b"shutdown", [_]) => Some(Meaning::Shutdown(ShutdownMode::Unknown)),
+        _ => None,
+    }
+}
+
+/// No command; a last word that begins like the version of HTTP tells whose it is.
+fn unknown(name: &[u8], words: &[&[u8]]) -> Meaning {
+    let last = words.last().copied().unwrap_or(name);
+    refused(if last.starts_with(b"HTTP/") { ParseError::Http } else { ParseError::UnknownCommand })
+}
+
+const fn refused(reason: ParseError) -> Meaning {
+    Meaning::Refused { reason, quiet: false, skip_len: 0 }
+}
+
+fn is_quiet(options: &[&[u8]]) -> bool {
+    options.last().is_some_and(|word| word == b"noreply")
+}
+
+const fn is_too_long(key: &[u8]) -> bool {
+    key.len() > 250
+}
+
+/// An unsigned number of 64 bits; a plus before it is allowed.
+fn number(word: &[u8]) -> Option<u64> {
+    let word = std::str::from_utf8(word).ok()?;
+    let digits = word.strip_prefix('+').unwrap_or(word);
+    let is_number = !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit());
+    if is_number { digits.parse().ok() } else { None }
+}
+
+/// A signed number of 32 bits.
+fn signed(word: &[u8]) -> Option<i32> {
+    match word {
+        [b'-', digits @ ..] if !digits.starts_with(b"+") => {
+            i32::try_from(-i128::from(number(digits)?)).ok()
+        }
+        _ => i32::try_from(number(word)?).ok(),
+    }
+}
+
+fn owned(words: &[&[u8]]) -> Vec<Vec<u8>> {
+    words.iter().map(|word| word.to_vec()).collect()
+}
