@@ -159,6 +159,7 @@ impl fmt::Display for Shown {
 #[cfg(test)]
 mod tests {
     use super::{Stream, output_of, run_watched};
+    use crate::tally::Stopwatch;
     use std::process::Command;
     use std::time::Duration;
 
@@ -196,8 +197,10 @@ mod tests {
     #[test]
     fn a_command_that_hangs_is_ended_with_its_children() {
         // The grandchild holds the pipe open: were only the child ended, this would wait for a minute.
+        let clock = Stopwatch::start();
         let limit = Duration::from_millis(300);
         let result = run_watched(&mut shell("sleep 60 & wait"), Stream::Stdout, limit, |_| {});
         assert!(result.is_err_and(|text| text.contains("was ended after")));
+        assert!(clock.elapsed() < Duration::from_secs(50), "{:?}", clock.elapsed());
     }
 }
