@@ -117,9 +117,10 @@ fn an_older_pid_file_that_names_a_living_process_is_warned_about() {
     fs::write(place.join("x.pid"), format!("{own}\n")).unwrap();
     let args = [user(), &["-d", "-P", "x.pid", "-l", "127.0.0.1", "-p", "-1"]].concat();
     let ended = run_in(&place, LARDER, &args);
-    let pid = Pid::from_raw(place.read("x.pid").trim().parse().unwrap());
-    let server = Background { place, pid };
     assert_eq!(ended.code, Some(0), "{ended:?}");
+    let pid = Pid::from_raw(place.read("x.pid").trim().parse().unwrap());
+    assert_ne!(pid, Pid::this(), "the pid file is the old one");
+    let server = Background { place, pid };
     assert!(ended.stderr.contains(&format!("the running process {own}")), "{ended:?}");
     server.stop();
 }

@@ -7,3 +7,4 @@ mod daemon;
 mod exits;
 mod program;
 mod serving;
+mod switches;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -125,8 +125,28 @@ impl Server {
 
     /// Sends one line and returns one line.
     pub(crate) fn ask(&self, line: &str) -> String {
+        converse(self.connect(), line)
+    }
+
+    /// The values that a `stats` command returns for these names.
+    pub(crate) fn stats(&self, command: &str, names: &[&str]) -> Vec<String> {
+        let mut stream = self.connect();
+        stream.write_all(format!("{command}\r\nquit\r\n").as_bytes()).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let value = |name: &&str| {
+            let lines =
+                reply.lines().filter_map(|line| line.strip_prefix("STAT ")?.split_once(' '));
+            let mut values = lines.filter(|(found, _)| found == name).map(|(_, value)| value);
+            values.next().unwrap_or_else(|| panic!("{command}: no {name}: {reply}")).to_owned()
+        };
+        names.iter().map(value).collect()
+    }
+
+    /// A connection to the first address that it listens on.
+    pub(crate) fn connect(&self) -> TcpStream {
         let (family, port) = self.place.ports().remove(0);
-        ask(if family == "TCP INET6" { "::1" } else { "127.0.0.1" }, port, line)
+        connect(if family == "TCP INET6" { "::1" } else { "127.0.0.1" }, port)
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -145,8 +165,17 @@ impl Server {
 }
 
 pub(crate) fn ask(host: &str, port: u16, line: &str) -> String {
-    let mut stream = TcpStream::connect((host, port)).unwrap();
+    converse(connect(host, port), line)
+}
+
+fn connect(host: &str, port: u16) -> TcpStream {
+    let stream = TcpStream::connect((host, port)).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// Sends a line and returns a line, from anything that can be read and written.
+pub(crate) fn converse(mut stream: impl Read + Write, line: &str) -> String {
     stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
     let mut reply = Vec::new();
     let mut byte = [0];

@@ -1,5 +1,6 @@
 //! A server in the foreground: where it listens, whom it becomes, what it raises, what signals do.
 
+use std::io::Write as _;
 use std::net::UdpSocket;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
@@ -7,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use nix::sys::signal::Signal;
 use nix::unistd::{User, geteuid};
 
-use crate::program::{Server, user};
+use crate::program::{Server, converse, user, wait_until};
 
 #[test]
 fn a_server_on_any_port_answers_and_says_nothing() {
@@ -61,7 +62,8 @@ fn a_unix_socket_has_its_permissions_and_its_user() {
     if geteuid().is_root() {
         assert_eq!(found.uid(), User::from_name("nobody").unwrap().unwrap().uid.as_raw());
     }
-    UnixStream::connect(server.place.join("x.sock")).unwrap();
+    let stream = UnixStream::connect(server.place.join("x.sock")).unwrap();
+    assert_eq!(converse(stream, "version"), "VERSION 1.6.45\r\n");
 }
 
 #[test]
@@ -107,6 +109,9 @@ fn limits_are_raised() {
 fn int_term_and_usr1_end_well() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1] {
         let mut server = Server::start(&[]);
+        // A client that is in the middle of a command does not keep the server.
+        let mut client = server.connect();
+        client.write_all(b"set key 0 0 10\r\nhalf").unwrap();
         assert_eq!(server.ask("version"), "VERSION 1.6.45\r\n");
         server.signal(signal);
         assert_eq!(server.wait(), Some(0), "{signal}: {}", server.stderr());
@@ -117,7 +122,7 @@ fn int_term_and_usr1_end_well() {
 fn hup_is_logged_and_changes_nothing() {
     let mut server = Server::start(&["-v"]);
     server.signal(Signal::SIGHUP);
-    crate::program::wait_until("SIGHUP is logged", || server.stderr().contains("SIGHUP"));
+    wait_until("SIGHUP is logged", || server.stderr().contains("SIGHUP"));
     assert_eq!(server.ask("version"), "VERSION 1.6.45\r\n");
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait(), Some(0));
@@ -127,7 +132,7 @@ fn hup_is_logged_and_changes_nothing() {
 fn a_pid_file_without_d_is_written_and_stays() {
     let mut server = Server::start(&["-P", "x.pid"]);
     // Ports are written down first.
-    crate::program::wait_until("the pid file", || server.place.join("x.pid").exists());
+    wait_until("the pid file", || server.place.join("x.pid").exists());
     assert_eq!(server.place.read("x.pid"), format!("{}\n", server.pid()));
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait(), Some(0));
@@ -138,6 +143,6 @@ fn a_pid_file_without_d_is_written_and_stays() {
 #[test]
 fn a_pid_file_that_cannot_be_written_is_a_warning() {
     let server = Server::start(&["-P", "/nowhere/x.pid"]);
-    crate::program::wait_until("the warning", || server.stderr().contains("/nowhere/x.pid"));
+    wait_until("the warning", || server.stderr().contains("/nowhere/x.pid"));
     assert_eq!(server.ask("version"), "VERSION 1.6.45\r\n");
 }
