@@ -9,6 +9,7 @@ mod ghost;
 mod item;
 mod number;
 mod queues;
+mod reap;
 mod room;
 mod seconds;
 mod shard;

@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::account::Grant;
 use crate::config::Eviction;
+use crate::reap::SLICE;
 use crate::seconds::Seconds;
-use crate::shard::{Released, SLICE, Shard};
+use crate::shard::{Released, Shard};
 use crate::store::{Inner, Store};
 
 /// What a sweep did.

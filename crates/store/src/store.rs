@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use ahash::RandomState;
 
 use crate::account::{Pool, allocation_bytes};
 use crate::config::{Config, Eviction};
 use crate::item::Kept;
+use crate::reap::SLICE;
 use crate::seconds::{Expiry, Seconds};
 use crate::shard::{Farewell, Found, Released, Rules, Shard};
 use crate::stats::{ClassStats, Stats};
@@ -188,7 +190,7 @@ impl Store {
     ) -> Option<Cursor> {
         let shard = self.inner.shards.get(cursor.shard)?;
         let items = shard.lock(now);
-        let stop = cursor.slot.saturating_add(crate::shard::SLICE).min(items.slots.end());
+        let stop = cursor.slot.saturating_add(SLICE).min(items.slots.end());
         for index in cursor.slot..stop {
             let Some(slot) = items.slots.get(index) else { continue };
             if items.judge(index, now) == Found::Live(index) {
@@ -205,7 +207,6 @@ impl Store {
     /// Totals; a lock a shard, held for a few additions.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        use std::sync::atomic::Ordering::Relaxed;
         let mut stats = Stats { index_bytes: self.inner.fixed_bytes(), ..Stats::default() };
         // From the one number that the limit is kept by: a sum over the shards, each at its moment, could be more.
         stats.held_bytes = self.inner.pool.used();

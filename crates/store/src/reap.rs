@@ -1,0 +1,110 @@
+//! What a shard lets go of by itself: a slice of evictions, a slice of the search for what has expired.
+
+use crate::queues::PROVEN;
+use crate::seconds::{Expiry, Seconds};
+use crate::shard::{Farewell, Found, Items, Released};
+use crate::slots::State;
+
+impl Items {
+    /// Evicts until about `wanted` bytes are freed, looking at 64 candidates at most and sparing what is pinned. At least
+    /// one goes unless all it looked at are pinned.
+    pub(crate) fn evict(&mut self, now: Seconds, wanted: u64, bodies: &mut Released) -> usize {
+        let (mut count, mut freed) = (0, 0);
+        for step in 1..=SLICE {
+            let Some(index) = self.queues.candidate() else { break };
+            let slot = &self.slots[index];
+            let charged = slot.body.charged();
+            let (state, frequency) = (slot.state, slot.frequency);
+            let farewell = match self.judge(index, now) {
+                Found::Flushed(_) => Farewell::Flushed,
+                Found::Expired(_) => Farewell::Expired,
+                Found::Absent | Found::Live(_) => Farewell::Evicted(now),
+            };
+            if matches!(farewell, Farewell::Evicted(_)) {
+                let again = match state {
+                    _ if slot.body.is_pinned() => Some(frequency),
+                    _ if count == 0 && step == SLICE => None,
+                    State::Small if frequency >= PROVEN => Some(0),
+                    State::Main if frequency > 0 => Some(frequency - 1),
+                    _ => None,
+                };
+                if let Some(frequency) = again {
+                    self.queues.remove(&mut self.slots, index);
+                    self.queues.push(&mut self.slots, index, State::Main);
+                    self.slots[index].frequency = frequency;
+                    continue;
+                }
+                if state == State::Small {
+                    self.ghost.insert(self.slots[index].hash);
+                }
+            }
+            bodies.push(self.remove(index, farewell));
+            count += 1;
+            freed += charged;
+            if freed >= wanted {
+                break;
+            }
+        }
+        count
+    }
+
+    /// Whether a pass over the slots would find something to remove.
+    pub(crate) fn wants_pass(&self, now: Seconds) -> bool {
+        self.flushed > 0 || self.pass.at.is_some() || self.pass.earliest.is_due(now)
+    }
+
+    /// Goes on with the pass over the slots: removes what has expired or was flushed among the next 64.
+    pub(crate) fn pass_slice(&mut self, now: Seconds, bodies: &mut Released) -> usize {
+        let start = self.pass.at.unwrap_or_else(|| {
+            self.pass.seen_earliest = Expiry::NEVER;
+            0
+        });
+        let mut count = 0;
+        let end = self.slots.end();
+        let stop = start.saturating_add(SLICE).min(end);
+        for index in start..stop {
+            let Some(slot) = self.slots.get(index) else { continue };
+            let expiry = slot.expiry;
+            let farewell = match self.judge(index, now) {
+                Found::Flushed(_) => Farewell::Flushed,
+                Found::Expired(_) => Farewell::Expired,
+                Found::Absent | Found::Live(_) => {
+                    self.pass.seen_earliest = self.pass.seen_earliest.min(expiry);
+                    continue;
+                }
+            };
+            bodies.push(self.remove(index, farewell));
+            count += 1;
+        }
+        self.pass.at = (stop < end).then_some(stop);
+        if self.pass.at.is_none() {
+            self.pass.earliest = self.pass.seen_earliest;
+        }
+        count
+    }
+}
+
+/// The search for what has expired or was flushed: through all slots, a slice at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pass {
+    /// Where the running pass is, if one is.
+    at: Option<u32>,
+    /// No item expires before; what the running pass has seen so far.
+    earliest: Expiry,
+    seen_earliest: Expiry,
+}
+
+impl Pass {
+    pub(crate) fn new() -> Self {
+        Self { at: None, earliest: Expiry::NEVER, seen_earliest: Expiry::NEVER }
+    }
+
+    /// An item has got this expiry.
+    pub(crate) fn note(&mut self, expiry: Expiry) {
+        self.earliest = self.earliest.min(expiry);
+        self.seen_earliest = self.seen_earliest.min(expiry);
+    }
+}
+
+/// Items looked at under one hold of a lock.
+pub(crate) const SLICE: u32 = 64;
