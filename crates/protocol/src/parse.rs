@@ -105,8 +105,11 @@ fn parse_storage(mode: StoreMode, rest: &[u8]) -> Parsed<'_> {
     let (key, flags, exptime, len) = (next()?, next()?, next()?, next()?);
     let value_len = parse_number(len)
         .and_then(|len| usize::try_from(len).ok())
-        .filter(|&len| len <= VALUE_LEN_MAX)
-        .ok_or(ParseError::BadFormat)?;
+        .filter(|&len| len <= VALUE_LEN_MAX);
+    let Some(value_len) = value_len else {
+        let quiet = is_quiet(words);
+        return Err(Rejection { reason: ParseError::BadFormat, quiet, skip_len: 0 });
+    };
     let refuse = |quiet| Rejection {
         reason: ParseError::BadFormat,
         quiet,

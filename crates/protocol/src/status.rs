@@ -25,8 +25,8 @@ pub enum Status {
     InvalidExptime,
     /// A mode of shutdown that does not exist.
     InvalidShutdownMode,
-    /// The memory limit could not be changed.
-    MemoryLimitFailed,
+    /// The new memory limit cannot be meant: it looks like a number of bytes.
+    MemoryLimitTooLarge,
     /// The new memory limit is too small to work with.
     MemoryLimitTooSmall,
     /// The value of a counter is no number.
@@ -75,8 +75,8 @@ impl Status {
             Self::InvalidDelta => b"CLIENT_ERROR invalid numeric delta argument\r\n",
             Self::InvalidExptime => b"CLIENT_ERROR invalid exptime argument\r\n",
             Self::InvalidShutdownMode => b"CLIENT_ERROR invalid shutdown mode\r\n",
-            Self::MemoryLimitFailed => {
-                b"MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n"
+            Self::MemoryLimitTooLarge => {
+                b"MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n"
             }
             Self::MemoryLimitTooSmall => {
                 b"MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n"

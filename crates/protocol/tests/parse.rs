@@ -75,6 +75,7 @@ fn a_refused_data_block_is_skipped_when_its_length_is_known() {
     {
         check(&format!("set k 0 0 {len}"), "BadFormat quiet=false skip=0");
     }
+    check("set k 0 0 x noreply", "BadFormat quiet=true skip=0");
     for line in ["set", "set k", "set k 0", "set k 0 0", "set k 0 0 "] {
         check(line, "BadFormat quiet=false skip=0");
     }

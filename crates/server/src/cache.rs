@@ -275,7 +275,7 @@ impl Service for Cache {
                 log::info!("the memory limit is {mebibytes} MiB now");
                 Status::Ok
             }
-            _ => Status::MemoryLimitFailed,
+            _ => Status::MemoryLimitTooLarge,
         }
     }
 

@@ -95,4 +95,6 @@ pub struct Tuning {
     pub hash_algorithm: String,
     /// Largest chunk of a large item (`-o slab_chunk_max`), in bytes.
     pub slab_chunk_max: u32,
+    /// Whether `stats sizes` counts items by size (`-o track_sizes`).
+    pub track_sizes: bool,
 }

@@ -5,6 +5,7 @@ mod general;
 mod items;
 mod larder;
 mod settings;
+mod walk;
 
 use std::fmt::{self, Write as _};
 
@@ -33,7 +34,8 @@ pub(crate) fn answer(
         b"settings" => page(out, |page| settings::push(shared, now, page)),
         b"items" => page(out, |page| items::push_items(shared, now, page)),
         b"slabs" => page(out, |page| items::push_slabs(shared, page)),
-        b"sizes" => page(out, |page| page.push("sizes_status", "disabled")),
+        b"sizes" => page(out, |page| walk::push_sizes(shared, now, page)),
+        b"cachedump" => walk::dump_class(shared, now, topic, out),
         b"conns" => page(out, |page| larder::push_connections(shared, asking, now, page)),
         b"larder" => page(out, |page| larder::push(shared, page)),
         _ => out.extend_from_slice(Status::Error.line()),

@@ -71,7 +71,11 @@ fn read_storage(mode: StoreMode, words: &[&[u8]]) -> Meaning {
         return refused(ParseError::BadFormat);
     };
     let Some(len) = number(len).filter(|&len| len <= 2_147_483_645) else {
-        return refused(ParseError::BadFormat);
+        return Meaning::Refused {
+            reason: ParseError::BadFormat,
+            quiet: is_quiet(rest),
+            skip_len: 0,
+        };
     };
     let value_len = usize::try_from(len).unwrap_or(usize::MAX);
     let (mode, options) = match (mode, rest) {

@@ -22,6 +22,8 @@ pub(super) struct Extended {
     pub(super) hash_algorithm: Option<String>,
     /// `slab_chunk_max`, given in kilobytes.
     pub(super) slab_chunk_bytes: Option<u64>,
+    /// `track_sizes`.
+    pub(super) track_sizes: bool,
 }
 
 impl Extended {
@@ -45,6 +47,7 @@ impl Extended {
             return Err(unknown(name));
         };
         match meaning {
+            Meaning::TrackSizes => self.track_sizes = true,
             Meaning::Nothing => notices.push(without_effect(name)),
             Meaning::NumberOrNothing { min, max } => {
                 if value.is_some() {
@@ -113,6 +116,8 @@ impl Extended {
 /// What becomes of an extended option.
 #[derive(Debug, Clone, Copy)]
 enum Meaning {
+    /// `stats sizes` counts items by size.
+    TrackSizes,
     /// Taken without a value; a value is ignored, as memcached does.
     Nothing,
     /// A number that must be within the bounds that memcached sets.
@@ -179,6 +184,7 @@ const OPTIONS: &[(&str, Meaning)] = &[
     // What means something here.
     ("idle_timeout", ANY),
     ("read_buf_mem_limit", ANY),
+    ("track_sizes", Meaning::TrackSizes),
     // Shown by `stats settings`, and shaping the size classes that `stats slabs` reports.
     ("hashpower", Meaning::Number { min: 12, max: 32 }),
     ("hash_algorithm", Meaning::Algorithm),
@@ -210,7 +216,6 @@ const OPTIONS: &[(&str, Meaning)] = &[
     ("watcher_logbuf_size", BUFFER),
     ("worker_logbuf_size", BUFFER),
     ("resp_obj_mem_limit", ANY),
-    ("track_sizes", NOTHING),
     ("modern", NOTHING),
     ("no_modern", NOTHING),
     ("no_chunked_items", NOTHING),
@@ -256,7 +261,7 @@ mod tests {
         let limit = |bytes| Extended { incomplete_command_bytes: Some(bytes), ..none() };
         let cases = [
             ("", none()),
-            ("modern,track_sizes", none()),
+            ("modern,track_sizes", Extended { track_sizes: true, ..none() }),
             ("modern=1", none()),
             ("idle_timeout=30", Extended { idle_timeout: timeout(30), ..none() }),
             ("idle_timeout=30,idle_timeout=0", none()),
@@ -276,7 +281,7 @@ mod tests {
     fn notices_are_no_louder_than_they_must_be() {
         let cases: [(&str, &[Level]); 5] = [
             ("idle_timeout=30,read_buf_mem_limit=1", &[]),
-            ("modern,track_sizes", &[Level::Info, Level::Info]),
+            ("modern,track_sizes", &[Level::Info]),
             ("slab_automove,slab_automove=2", &[Level::Info, Level::Info]),
             ("hot_max_factor=0.2,slab_sizes=96-200", &[Level::Info, Level::Info]),
             ("ext_path=/data/file:9G,ext_wbuf_size=16", &[Level::Warn, Level::Warn]),

@@ -49,6 +49,7 @@ fn defaults_are_memcacheds() {
         hash_power: 0,
         hash_algorithm: "murmur3".to_owned(),
         slab_chunk_max: 512 << 10,
+        track_sizes: false,
     };
     assert_eq!(config.tuning, tuning);
     assert!(!options.daemon && !options.core_dumps && !options.lock_memory);

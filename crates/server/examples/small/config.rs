@@ -35,6 +35,7 @@ pub(crate) fn config() -> Config {
             hash_power: 0,
             hash_algorithm: "keyed".to_owned(),
             slab_chunk_max: 512 << 10,
+            track_sizes: false,
         },
         detail: false,
         verbosity: 0,
