@@ -91,7 +91,8 @@ impl<'e> Exchange<'e> {
         let decision = self.plan.byte();
         let may_read = self.connection.wants_read();
         let can_send = self.connection.wants_write() || !self.flight.is_empty();
-        if may_read && !self.input.is_empty() && !(can_send && decision.is_multiple_of(4)) {
+        let reads = may_read && !self.input.is_empty() && !(can_send && decision.is_multiple_of(4));
+        if reads {
             self.read(decision);
         } else if may_read && self.input.is_empty() && self.ending == Ending::Closed {
             assert!(!self.has_ended, "it wants to read after the end");
@@ -102,7 +103,7 @@ impl<'e> Exchange<'e> {
             return false;
         }
         self.check_promises();
-        if !decision.is_multiple_of(3) || !self.connection.wants_read() || self.input.is_empty() {
+        if !reads || !decision.is_multiple_of(3) {
             self.write(decision);
         }
         if self.connection.has_work() {
