@@ -13,14 +13,13 @@
 //! If the sender is, the receiver's swap acquires the push, and its pops find the message. If the receiver is, the sender
 //! finds `false` and wakes. A message that the receiver happened to pop already costs one wake for nothing.
 
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicBool, Ordering};
-#[cfg(not(loom))]
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::{error, fmt};
+
+#[cfg(loom)]
+use loom::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
+#[cfg(not(loom))]
+use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
 
 use concurrent_queue::ConcurrentQueue;
 
