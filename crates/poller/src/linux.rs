@@ -38,7 +38,6 @@ impl System {
         list: &mut List,
         timeout: Option<Duration>,
     ) -> io::Result<()> {
-        list.was_woken = false;
         list.events.clear();
         let timeout = timeout.map(|timeout| {
             let timeout = timeout.min(TIMEOUT_MAX);
@@ -49,11 +48,9 @@ impl System {
             }
         });
         match epoll::wait(polling, spare_capacity(&mut list.events), timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        list.was_woken = list.events.iter().any(|event| event.data.u64() == WAKE_KEY);
-        Ok(())
     }
 
     pub(crate) fn wake(&self, _: &polling::Poller) -> io::Result<()> {
@@ -75,13 +72,12 @@ impl System {
 /// What the kernel reported.
 pub(crate) struct List {
     events: Vec<epoll::Event>,
-    was_woken: bool,
 }
 
 impl List {
     pub(crate) fn with_capacity(capacity: NonZeroUsize) -> Self {
         // One more for the wake-up descriptor.
-        Self { events: Vec::with_capacity(capacity.get().saturating_add(1)), was_woken: false }
+        Self { events: Vec::with_capacity(capacity.get().saturating_add(1)) }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Ready> + '_ {
@@ -101,7 +97,7 @@ impl List {
     }
 
     pub(crate) fn was_woken(&self) -> bool {
-        self.was_woken
+        self.events.iter().any(|event| event.data.u64() == WAKE_KEY)
     }
 }
 

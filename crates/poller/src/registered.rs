@@ -95,12 +95,9 @@ impl Interest {
     pub const WRITE: Self = Self { read: false, write: true };
 
     fn event(self, key: u64) -> io::Result<Event> {
-        let reserved = || io::Error::new(io::ErrorKind::InvalidInput, "this key is reserved");
-        // Keys are as wide as a pointer in polling, and it refuses its own, the largest.
-        let key = usize::try_from(key).map_err(|_| reserved())?;
-        if key == usize::MAX {
-            return Err(reserved());
-        }
+        // As wide as a pointer in polling, which also refuses the largest: that is its own.
+        let key = usize::try_from(key)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "the key is too large"))?;
         Ok(Event::new(key, self.read, self.write))
     }
 }
