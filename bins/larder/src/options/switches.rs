@@ -233,8 +233,8 @@ const SWITCHES: &[Switch] = &[
     switch('F', "disable-flush-all", Nothing, COMMANDS, "Refuse flush_all"),
     switch('A', "enable-shutdown", Nothing, COMMANDS, "Obey the shutdown command"),
     switch('B', "protocol", Value("NAME", "auto"), COMMANDS, "Protocol: ascii or auto"),
-    switch('D', "prefix-delimiter", Value("CHAR", ":"), COMMANDS, "What ends the prefix of a key, for stats by prefix"),
-    switch('o', "extended", Values("LIST"), COMMANDS, "Extended options, with commas: idle_timeout=SECONDS closes clients that are\nsilent for so long (0: never), read_buf_mem_limit=MB sets\n--incomplete-command-limit; those that tune memcached's inside are accepted"),
+    switch('D', "prefix-delimiter", Value("CHAR", ":"), COMMANDS, "What ends the prefix of a key; turns stats detail on"),
+    switch('o', "extended", Values("LIST"), COMMANDS, "Extended options, with commas: idle_timeout=SECONDS closes clients that are\nsilent for so long (0: never), read_buf_mem_limit=MB sets\n--incomplete-command-limit, track_sizes lets stats sizes count;\nthose that tune memcached's inside are accepted"),
 
     long("unread-reply-limit", Value("SIZE", "64m"), BUDGETS, "Bytes of replies that clients have not read"),
     long("incomplete-value-limit", Value("SIZE", ""), BUDGETS, "Bytes of values that have arrived in part\n[default: half of -m, at least twice -I]"),

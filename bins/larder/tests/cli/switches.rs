@@ -36,6 +36,7 @@ fn defaults_are_memcacheds() {
         "flush_enabled=yes",
         "hash_algorithm=murmur3",
         "idle_timeout=0",
+        "track_sizes=no",
     ];
     check("", "stats settings", &expected);
 }
@@ -43,7 +44,7 @@ fn defaults_are_memcacheds() {
 #[test]
 fn settings_show_what_was_given() {
     let line = "-m|100|-c|77|-t|3|-vv|-I|2m|-b|55|-f|1.5|-n|64|-R|30|-D|/|-C|-F|-M|-A\
-                |-o|idle_timeout=9,hashpower=20|-o|hash_algorithm=xxh3,slab_chunk_max=256";
+                |-o|idle_timeout=9,hashpower=20,track_sizes|-o|hash_algorithm=xxh3,slab_chunk_max=256";
     let expected = [
         "maxbytes=104857600",
         "maxconns=77",
@@ -64,6 +65,7 @@ fn settings_show_what_was_given() {
         "flush_enabled=no",
         "hash_algorithm=xxh3",
         "idle_timeout=9",
+        "track_sizes=yes",
     ];
     check(line, "stats settings", &expected);
 }
