@@ -121,7 +121,8 @@ impl<'e> Exchange<'e> {
             2 => 1 + 16 * usize::from(self.plan.byte()),
             _ => READ_LEN_MAX,
         };
-        let len = len.min(self.input.len());
+        // Long conversations are cut coarsely: no more than so many steps make a test.
+        let len = len.max(self.input.len() / STEPS_MAX).min(self.input.len());
         if decision.is_multiple_of(2) {
             let (arrived, rest) = self.input.split_at(len);
             self.read_len = self.read_len.max(len);
@@ -159,7 +160,7 @@ impl<'e> Exchange<'e> {
         // What is in flight goes first.
         let output =
             if self.flight.is_empty() { self.connection.output() } else { &mut self.flight };
-        let mut left = pace.min(output.unsent());
+        let mut left = pace.max(output.unsent() / STEPS_MAX).min(output.unsent());
         let len = left;
         for chunk in output.chunks() {
             assert!(!chunk.is_empty(), "an empty run");
@@ -204,6 +205,9 @@ impl<'e> Exchange<'e> {
         assert!(self.connection.is_half_way() || !is_half_way, "it forgot what it waits for");
     }
 }
+
+/// About as many reads, or writes, as a conversation takes.
+const STEPS_MAX: usize = 512;
 
 /// Longest read, in bytes.
 const READ_LEN_MAX: usize = 20_000;

@@ -162,7 +162,7 @@ fn block_of(meaning: &Meaning, choices: &mut Choices<'_>) -> Vec<u8> {
 }
 
 /// No conversation begins another request beyond this length, in bytes.
-const CONVERSATION_LEN: usize = 100_000;
+const CONVERSATION_LEN: usize = 32_000;
 
 /// Longest data block that is really sent, in bytes.
 const VALUE_LEN: usize = 100_000;

@@ -1,5 +1,7 @@
 //! What fuzzing starts from, and what it found once: every input that is checked in holds every property.
 
+#![allow(clippy::print_stdout, reason = "a failing test shows which input it was at")]
+
 use std::fs;
 use std::path::Path;
 
