@@ -158,6 +158,10 @@ impl Plan {
             Some((server, generator)) => format!("cores: server {server}, generator {generator}"),
             None => "cores: server and generator share them".to_owned(),
         });
+        // Other work on the machine blurs everything but ratios; the reader shall see that there was some.
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().unwrap_or_default();
+        lines.push(format!("load average before the run: {load}"));
         let (rounds, seconds) = (self.rounds, self.seconds);
         lines.push(format!("rounds: {rounds} of {seconds} s each; median (lowest..highest)"));
         lines
