@@ -322,7 +322,7 @@ impl Service for Model {
         match mebibytes {
             0..8 => Status::MemoryLimitTooSmall,
             8..=1_000_000_000 => Status::Ok,
-            _ => Status::MemoryLimitFailed,
+            _ => Status::MemoryLimitTooLarge,
         }
     }
 

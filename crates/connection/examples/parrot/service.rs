@@ -93,7 +93,7 @@ impl Service for Parrot {
     }
 
     fn set_memory_limit(&mut self, _: u32) -> Status {
-        Status::MemoryLimitFailed
+        Status::MemoryLimitTooLarge
     }
 
     fn shut_down(&mut self, _: ShutdownMode) -> Result<(), Status> {
