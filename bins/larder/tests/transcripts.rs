@@ -2,6 +2,7 @@
 //! is the business of the tests of `larder-testkit`.
 
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
