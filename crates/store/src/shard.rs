@@ -263,7 +263,15 @@ impl Items {
         let generation = self.generation;
         let slot = &mut self.slots[index];
         let (before, after) = (slot.body.charged(), body.charged());
-        let old = std::mem::replace(&mut slot.body, body);
+        let old = match (&mut slot.body, body) {
+            // As long as before: the bytes are copied, and the draft's memory, which the processor has at hand, is what the
+            // next draft will get.
+            (Body::Owned(kept), Body::Owned(new)) if kept.len() == new.len() => {
+                kept.copy_from_slice(&new);
+                Body::Owned(new)
+            }
+            (kept, body) => std::mem::replace(kept, body),
+        };
         slot.cas = cas;
         slot.flags = with.flags;
         slot.expiry = with.expiry;

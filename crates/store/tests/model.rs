@@ -179,14 +179,7 @@ impl Pair {
                 assert_eq!(self.store.delete(&[key], self.now), expected);
                 self.map.remove(&key);
             }
-            Op::Draft { key, value_len, sent } => {
-                let draft = self.store.draft(&[key], 0, None, value_len, self.now);
-                if let Ok(mut draft) = draft {
-                    let pushed = draft.push(&pattern(sent, 0));
-                    assert!(pushed.is_ok() || self.evicts);
-                    self.drafts.push(draft);
-                }
-            }
+            Op::Draft { key, value_len, sent } => self.draft(key, value_len, sent),
             Op::DropDraft => drop(self.drafts.pop()),
             Op::DropPin(index) => {
                 if index < self.pins.len() {
@@ -198,27 +191,14 @@ impl Pair {
                 self.map.clear();
                 self.flush_at = None;
             }
-            Op::FlushAt(seconds) => {
-                self.settle();
-                // What has come due happens before it can be replaced: somebody must look.
-                self.store.sweep(self.now, 1000);
-                let when = Seconds(self.now.0 + seconds);
-                self.store.flush_at(when);
-                self.flush_at = Some(when);
-            }
+            Op::FlushAt(seconds) => self.flush_at(seconds),
             Op::Limit(bytes) => {
                 if self.evicts {
                     self.store.set_memory_limit(bytes, self.now);
                     kit::sweep_all(&self.store, self.now);
                 }
             }
-            Op::Pin(key) => {
-                let expected = self.expect(key);
-                let pin = self.store.visit(&[key], self.now, |item| item.pin()).ok();
-                assert_eq!(pin.is_some(), expected.is_some());
-                let pins = pin.zip(expected.map(|entry| entry.value));
-                self.pins.extend(pins.filter(|_| self.pins.len() < 8));
-            }
+            Op::Pin(key) => self.pin(key),
             Op::Put { key, condition, number, len, exptime, flags } => {
                 let exptime = self.in_future(exptime);
                 self.put(key, condition, number, len, exptime, flags);
@@ -247,6 +227,32 @@ impl Pair {
                 assert_eq!(seen.ok(), expected);
             }
         }
+    }
+
+    fn draft(&mut self, key: u8, value_len: usize, sent: usize) {
+        let draft = self.store.draft(&[key], 0, None, value_len, self.now);
+        if let Ok(mut draft) = draft {
+            let pushed = draft.push(&pattern(sent, 0));
+            assert!(pushed.is_ok() || self.evicts);
+            self.drafts.push(draft);
+        }
+    }
+
+    fn flush_at(&mut self, seconds: u32) {
+        self.settle();
+        // What has come due happens before it can be replaced: somebody must look.
+        self.store.sweep(self.now, 1000);
+        let when = Seconds(self.now.0 + seconds);
+        self.store.flush_at(when);
+        self.flush_at = Some(when);
+    }
+
+    fn pin(&mut self, key: u8) {
+        let expected = self.expect(key);
+        let pin = self.store.visit(&[key], self.now, |item| item.pin()).ok();
+        assert_eq!(pin.is_some(), expected.is_some());
+        let pins = pin.zip(expected.map(|entry| entry.value));
+        self.pins.extend(pins.filter(|_| self.pins.len() < 8));
     }
 
     fn put(
