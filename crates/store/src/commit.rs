@@ -166,6 +166,7 @@ impl Inner {
                     items = shard.lock(now);
                     if !is_still_there(&items, index, &pinned) || !is_live(&items, index, now) {
                         drop(items);
+                        drop(filling);
                         shard.account.credit(bytes);
                         continue;
                     }

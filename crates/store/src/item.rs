@@ -153,7 +153,9 @@ impl Body {
     pub(crate) fn release(self, account: &Account) -> Option<Arc<Kept>> {
         match self {
             Self::Owned(bytes) => {
-                account.credit(allocation_bytes(bytes.len()));
+                let charged = allocation_bytes(bytes.len());
+                drop(bytes);
+                account.credit(charged);
                 None
             }
             Self::Shared(kept) => {

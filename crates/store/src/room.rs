@@ -155,8 +155,9 @@ impl Inner {
             if evicts && removed == 0 && (!passes || fruitless >= PATIENCE) {
                 removed += items.evict(now, missing, &mut bodies);
             }
-            // The rest of a running pass, and another one.
-            let looked_at_all = fruitless >= 2 * (items.slots.end() + SLICE) as usize;
+            // The rest of a running pass and another one; or each item, and all are pinned.
+            let all = if passes { 2 * items.slots.end() as usize } else { items.slots.live() };
+            let looked_at_all = fruitless >= all + SLICE as usize;
             drop(items);
             drop(bodies);
             if !std::ptr::eq(&raw const *shard.account, grant.account()) {
