@@ -115,7 +115,7 @@ fn push_keys(choices: &mut Choices<'_>, line_len: usize, bytes: &mut Vec<u8>) {
     let name = choices.pick(&[&b"get"[..], b"gets", b"gat 0", b"gats 100", b"gat -1", b"gat x"]);
     let keys: Vec<Vec<u8>> = (0..4).map(|_| line::key(choices)).collect();
     let gap = vec![b' '; choices.pick(&[1, 1, 1, 2, 50])];
-    let len = choices.pick(&[line_len, 2 * line_len, line_len + 1, 5 * line_len]);
+    let len = choices.pick(&[line_len, 2 * line_len, line_len + 1, 3 * line_len]);
     let start = bytes.len();
     bytes.extend_from_slice(name);
     for key in keys.iter().cycle() {
