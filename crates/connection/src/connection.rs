@@ -22,6 +22,8 @@ use larder_protocol::{
     parse_retrieval_head, push_number,
 };
 
+use crate::limits::{Limits, Unfinished};
+use crate::state::{Arriving, Phase, State, Step};
 use crate::{Draft, Output, Reply, Service};
 
 /// One client's side of the protocol, from its first byte to its last.
@@ -37,51 +39,6 @@ pub struct Connection<S: Service> {
     /// A full output kept the backlog from being worked off.
     is_stalled: bool,
     progress: u64,
-}
-
-/// What one connection may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Longest line, in bytes, its newline not counted. A longer one closes the connection, but for a retrieval, whose
-    /// keys are then answered as they arrive.
-    pub line_len: usize,
-    /// Bytes of unsent replies above which no further request is answered. One value, or one answer to `stats`, may
-    /// stand above it.
-    pub output_len: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { line_len: 16 * 1024, output_len: 256 * 1024 }
-    }
-}
-
-/// What a connection is busy with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Between requests, or in the middle of a line.
-    Command,
-    /// A value is arriving.
-    Value,
-    /// A refused value is thrown away.
-    Skip,
-    /// Replies wait to be read.
-    Reply,
-    /// Nothing more is read.
-    Closing,
-}
-
-/// What a connection holds for work that its peer has not finished.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Unfinished {
-    /// Bytes of replies in memory of their own.
-    pub reply_bytes: usize,
-    /// Replies that pin a value.
-    pub replies_in_flight: usize,
-    /// Bytes of commands that are not complete, or not answered yet.
-    pub command_bytes: usize,
-    /// Bytes held for a value that is not complete.
-    pub value_bytes: usize,
 }
 
 impl<S: Service> Connection<S> {
@@ -138,7 +95,7 @@ impl<S: Service> Connection<S> {
         {
             in_value = space.len().min(len);
             arriving.draft.filled(in_value);
-            self.progress = self.progress.wrapping_add(1);
+            self.note_progress(in_value);
             self.finish_value(service);
         }
         let in_scratch = (len - in_value).min(scratch.len());
@@ -293,7 +250,7 @@ impl<S: Service> Connection<S> {
             match step {
                 Step::Used(len) => {
                     used += len;
-                    self.progress = self.progress.wrapping_add(1);
+                    self.note_progress(len);
                 }
                 Step::Short(len) => return used + len,
                 Step::Full => {
@@ -495,6 +452,13 @@ impl<S: Service> Connection<S> {
         Step::Used(0)
     }
 
+    /// Bytes were worked off; none are no progress, as when the machine is only asked to go on.
+    const fn note_progress(&mut self, len: usize) {
+        if len > 0 {
+            self.progress = self.progress.wrapping_add(1);
+        }
+    }
+
     fn skip(&mut self, remaining: usize) {
         if remaining > 0 {
             self.state = State::Skip { remaining };
@@ -518,38 +482,6 @@ impl<S: Service> Connection<S> {
     const fn is_closing(&self) -> bool {
         matches!(self.state, State::Closing)
     }
-}
-
-#[derive(Debug)]
-enum State<D> {
-    /// Between requests; nothing before `searched` holds a newline.
-    Line { searched: usize },
-    /// The keys of a retrieval come next.
-    Keys { retrieval: Retrieval },
-    /// The value of a store is arriving straight into its own memory.
-    Value(Arriving<D>),
-    /// A refused value is thrown away.
-    Skip { remaining: usize },
-    /// The rest of a line is thrown away.
-    SkipLine,
-    /// Nothing more is read; the connection ends when the output is sent.
-    Closing,
-}
-
-#[derive(Debug)]
-struct Arriving<D> {
-    draft: D,
-    quiet: bool,
-}
-
-/// How a state dealt with the bytes before it.
-enum Step {
-    /// It is done with so many; go on with the rest.
-    Used(usize),
-    /// It is done with so many, and needs more bytes than there are.
-    Short(usize),
-    /// The output is full.
-    Full,
 }
 
 /// First byte of a connection that speaks the binary protocol, which is not served: better closed than left waiting.

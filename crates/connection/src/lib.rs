@@ -5,11 +5,15 @@
 extern crate alloc;
 
 mod connection;
+mod limits;
 mod output;
 mod reply;
 mod service;
+mod state;
 
-pub use connection::{Connection, Limits, Phase, Unfinished};
+pub use connection::Connection;
+pub use limits::{Limits, Unfinished};
 pub use output::{Chunks, Output};
 pub use reply::{PIN_LEN_MIN, Reply};
 pub use service::{Draft, Service, Value};
+pub use state::Phase;

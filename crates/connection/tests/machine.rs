@@ -36,6 +36,7 @@ impl Client {
     /// Takes everything, and all that comes because of it.
     fn takes_all(&mut self) {
         while self.connection.wants_write() || self.connection.has_work() {
+            assert_eq!(self.waiting().is_empty(), !self.connection.wants_write());
             self.takes(usize::MAX);
             self.says(b"");
         }
@@ -308,6 +309,34 @@ fn half_a_long_retrieval_is_half_way() {
     assert_eq!(client.connection.phase(), Phase::Skip);
     assert!(client.connection.is_half_way());
     assert_eq!(client.waiting(), b"CLIENT_ERROR bad command line format\r\n");
+}
+
+#[test]
+fn progress_is_what_the_peer_makes() {
+    let mut client = Client::new(Limits::default(), Rules::default());
+    let mut says = |bytes: &[u8], expected: bool| {
+        let before = client.connection.progress();
+        client.says(bytes);
+        let has_moved = client.connection.progress() != before;
+        assert_eq!(has_moved, expected, "{}", bytes.escape_ascii());
+    };
+    // Half a line is none, nor is being asked to go on.
+    for (bytes, expected) in [
+        (&b"version\r\n"[..], true),
+        (b"", false),
+        (b"set k 0 0", false),
+        (b" 10\r\n", true),
+        (b"", false),
+        (b"abc", true),
+        (b"", false),
+        (b"defghij\r\n", true),
+        (b"set k 0 0 9000000\r\n", true),
+        (b"", false),
+        (b"abc", true),
+        (b"", false),
+    ] {
+        says(bytes, expected);
+    }
 }
 
 #[test]

@@ -1,0 +1,50 @@
+//! The states of a connection; `connection` has the picture of how one follows another.
+
+use larder_protocol::Retrieval;
+
+/// What a connection is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Between requests, or in the middle of a line.
+    Command,
+    /// A value is arriving.
+    Value,
+    /// A refused value is thrown away.
+    Skip,
+    /// Replies wait to be read.
+    Reply,
+    /// Nothing more is read.
+    Closing,
+}
+
+#[derive(Debug)]
+pub(crate) enum State<D> {
+    /// Between requests; nothing before `searched` holds a newline.
+    Line { searched: usize },
+    /// The keys of a retrieval come next.
+    Keys { retrieval: Retrieval },
+    /// The value of a store is arriving straight into its own memory.
+    Value(Arriving<D>),
+    /// A refused value is thrown away.
+    Skip { remaining: usize },
+    /// The rest of a line is thrown away.
+    SkipLine,
+    /// Nothing more is read; the connection ends when the output is sent.
+    Closing,
+}
+
+#[derive(Debug)]
+pub(crate) struct Arriving<D> {
+    pub(crate) draft: D,
+    pub(crate) quiet: bool,
+}
+
+/// How a state dealt with the bytes before it.
+pub(crate) enum Step {
+    /// It is done with so many; go on with the rest.
+    Used(usize),
+    /// It is done with so many, and needs more bytes than there are.
+    Short(usize),
+    /// The output is full.
+    Full,
+}
