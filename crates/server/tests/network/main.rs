@@ -1,0 +1,11 @@
+//! The network path on real sockets: a server in this process, asked by clients over loopback and Unix sockets.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+mod clients;
+mod ends;
+mod kit;
+mod load;
+mod readers;
+mod unix_socket;
