@@ -24,6 +24,8 @@ pub(crate) struct Client {
     pub(crate) active_at: Seconds,
     /// When it last came further in what it was sending, or began to send a command.
     pub(crate) progress_at: Seconds,
+    /// The same as a turn of its worker: which of two clients has waited longer, seconds do not tell.
+    pub(crate) progress_turn: u64,
     /// [`Connection::progress`] at that time.
     progress: u64,
     /// Whether it owed the rest of something after its last turn.
@@ -53,6 +55,7 @@ impl Client {
             booked: Unfinished::default(),
             active_at: now,
             progress_at: now,
+            progress_turn: 0,
             progress: 0,
             was_half_way: false,
             is_trimmed: false,
@@ -60,8 +63,8 @@ impl Client {
         }
     }
 
-    /// Remembers when it did what, after a turn.
-    pub(crate) fn note_turn(&mut self, is_readable: bool, now: Seconds) {
+    /// Remembers when it did what, after a turn; `turn` is that turn's number.
+    pub(crate) fn note_turn(&mut self, is_readable: bool, now: Seconds, turn: u64) {
         if is_readable {
             self.active_at = now;
             self.is_trimmed = false;
@@ -69,6 +72,7 @@ impl Client {
         let (is_half_way, progress) = (self.connection.is_half_way(), self.connection.progress());
         if progress != self.progress || (is_half_way && !self.was_half_way) {
             self.progress_at = now;
+            self.progress_turn = turn;
         }
         self.progress = progress;
         self.was_half_way = is_half_way;

@@ -1,5 +1,6 @@
 //! A worker: its event loop, and the clients it was dealt.
 
+use std::cmp::Reverse;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub(crate) struct Worker {
     /// Clients to go on with though their sockets are not ready: a full output had stopped them and is sent.
     queue: Vec<Key>,
     ledger: Ledger,
+    /// Turns given to clients.
+    turns: u64,
     swept_at: Seconds,
     /// How many connection objects the others were last told of.
     objects: usize,
@@ -54,6 +57,7 @@ impl Worker {
             scratch: vec![0; READ_LEN].into(),
             queue: Vec::new(),
             ledger,
+            turns: 0,
             objects: 0,
         }
     }
@@ -176,7 +180,8 @@ impl Worker {
             self.queue.push(key);
             self.cache.counters().add_one(Count::ConnYields);
         }
-        client.note_turn(is_readable, now);
+        self.turns += 1;
+        client.note_turn(is_readable, now, self.turns);
         let unfinished = client.connection.unfinished();
         let booked = std::mem::replace(&mut client.booked, unfinished);
         if booked != unfinished {
@@ -197,13 +202,12 @@ impl Worker {
 
     /// Who gives way: the one that waited longest where peers owe us bytes, the one that holds most where they owe us reading.
     fn choose_victim(&mut self, resource: Resource) -> Option<Key> {
-        let now = self.cache.now();
         let holders = self.clients.iter_mut().filter_map(|(key, client)| {
             let held = resource.held(&client.booked);
-            let age = if resource.gives_way_by_age() { now.since(client.progress_at) } else { 0 };
-            (held > 0).then_some((age, held, key))
+            let last_turn = if resource.gives_way_by_age() { client.progress_turn } else { 0 };
+            (held > 0).then_some((Reverse(last_turn), held, key))
         });
-        holders.max_by_key(|&(age, held, _)| (age, held)).map(|(.., key)| key)
+        holders.max_by_key(|&(last_turn, held, _)| (last_turn, held)).map(|(.., key)| key)
     }
 
     fn close(&mut self, key: Key, reason: Option<Count>) {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+mod budgets;
 mod clients;
 mod ends;
 mod kit;
