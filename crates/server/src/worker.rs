@@ -116,16 +116,19 @@ impl Worker {
         }
     }
 
-    /// Sends what clients are owed and reads nothing more, for a while.
+    /// Reads nothing more and answers what has arrived, until clients have read that, for a while.
     fn finish(&mut self, events: &mut Events) {
         let deadline = self.shared.clock.elapsed() + FINISH_TIME_MAX;
-        for (_, client) in self.clients.iter_mut() {
-            client.connection.close();
+        let keys: Vec<Key> = self.clients.iter_mut().map(|(key, _)| key).collect();
+        for key in keys {
+            if let Some(client) = self.clients.get_mut(key) {
+                self.cache.begin_turn(client.descriptor());
+                client.connection.receive_end(&mut self.cache);
+            }
+            // Sends what it can, and closes whoever is owed nothing.
+            self.turn(key, false);
         }
-        let owes = |clients: &mut Pool<Client>| {
-            clients.iter_mut().any(|(_, client)| client.connection.wants_write())
-        };
-        while owes(&mut self.clients) && self.shared.clock.elapsed() < deadline {
+        while !self.clients.is_empty() && self.shared.clock.elapsed() < deadline {
             if self.round(events, None).is_err() {
                 break;
             }

@@ -9,4 +9,5 @@ mod ends;
 mod kit;
 mod load;
 mod readers;
+mod stopping;
 mod unix_socket;
