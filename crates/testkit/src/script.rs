@@ -21,7 +21,10 @@ pub use mangle::broken_line;
 #[must_use]
 pub fn conversation(choices: &mut Choices<'_>, line_len: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    while !choices.is_empty() && bytes.len() < CONVERSATION_LEN {
+    for _ in 0..REQUESTS_MAX {
+        if choices.is_empty() || bytes.len() > CONVERSATION_LEN {
+            break;
+        }
         match choices.below(32) {
             0..14 => push_valid(choices, &mut bytes),
             14..21 => push_retrieval(choices, &mut bytes),
@@ -118,7 +121,10 @@ fn push_keys(choices: &mut Choices<'_>, line_len: usize, bytes: &mut Vec<u8>) {
     let len = choices.pick(&[line_len, 2 * line_len, line_len + 1, 3 * line_len]);
     let start = bytes.len();
     bytes.extend_from_slice(name);
-    for key in keys.iter().cycle() {
+    // Most are absent: a hit of a long value a thousand times is only slow.
+    let absent = [b"absent".to_vec(), b"z".to_vec()];
+    let absent = absent.iter().cycle().take(60);
+    for key in keys.iter().chain(absent).cycle() {
         if bytes.len() - start + gap.len() + key.len() > len {
             break;
         }
@@ -160,6 +166,9 @@ fn block_of(meaning: &Meaning, choices: &mut Choices<'_>) -> Vec<u8> {
     let value = pattern.iter().copied().cycle().take(value_len);
     value.chain(*b"\r\n").collect()
 }
+
+/// Requests of a conversation at most: a few hits of long values are as good as thousands.
+const REQUESTS_MAX: usize = 80;
 
 /// No conversation begins another request beyond this length, in bytes.
 const CONVERSATION_LEN: usize = 32_000;
