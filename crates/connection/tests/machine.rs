@@ -39,6 +39,7 @@ impl Client {
             assert_eq!(self.waiting().is_empty(), !self.connection.wants_write());
             self.takes(usize::MAX);
             self.says(b"");
+            assert!(!self.connection.has_work(), "it stopped without a cause");
         }
     }
 

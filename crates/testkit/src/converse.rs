@@ -97,8 +97,7 @@ impl<'e> Exchange<'e> {
         let reads = may_read && !self.input.is_empty() && !(can_send && decision.is_multiple_of(4));
         if reads {
             self.read(decision);
-        } else if may_read && self.input.is_empty() && self.ending == Ending::Closed {
-            assert!(!self.has_ended, "it wants to read after the end");
+        } else if self.is_ending() && (may_read || decision.is_multiple_of(2)) {
             self.connection.receive_end(self.model);
             self.has_ended = true;
         } else if !can_send && !self.connection.has_work() {
@@ -111,9 +110,15 @@ impl<'e> Exchange<'e> {
         }
         if self.connection.has_work() {
             self.connection.receive(&[], self.model);
+            assert!(!self.connection.has_work(), "it stopped without a cause");
             self.check_promises();
         }
         true
+    }
+
+    /// Whether the end of the input is next.
+    const fn is_ending(&self) -> bool {
+        matches!(self.ending, Ending::Closed) && self.input.is_empty() && !self.has_ended
     }
 
     const fn is_hurried(&self) -> bool {
@@ -195,6 +200,7 @@ impl<'e> Exchange<'e> {
         let allowed = self.limits.output_len + self.value_len + HEAD_LEN_MAX;
         assert!(unsent <= allowed, "{unsent} bytes of replies, {allowed} are allowed");
         assert_eq!(unsent > 0, self.connection.wants_write());
+        assert!(!self.has_ended || !self.connection.wants_read(), "it reads after the end");
     }
 
     /// What holds when nothing happens any more: everything was said, nothing is held but half a request.
