@@ -6,11 +6,17 @@ use crate::shard::{Farewell, Found, Items, Released};
 use crate::slots::State;
 
 impl Items {
-    /// Evicts until about `wanted` bytes are freed, looking at 64 candidates at most and sparing what is pinned. At least
-    /// one goes unless all it looked at are pinned.
-    pub(crate) fn evict(&mut self, now: Seconds, wanted: u64, bodies: &mut Released) -> usize {
+    /// Evicts until about `wanted` bytes are freed, looking at 64 candidates at most and sparing what is pinned. `spared`
+    /// is how many were looked at before in vain: when there are too many who have earned to stay, one goes all the same.
+    pub(crate) fn evict(
+        &mut self,
+        now: Seconds,
+        wanted: u64,
+        spared: usize,
+        bodies: &mut Released,
+    ) -> usize {
         let (mut count, mut freed) = (0, 0);
-        for step in 1..=SLICE {
+        for step in 1..=SLICE as usize {
             let Some(index) = self.queues.candidate() else { break };
             let slot = &self.slots[index];
             let charged = slot.body.charged();
@@ -23,7 +29,7 @@ impl Items {
             if matches!(farewell, Farewell::Evicted(_)) {
                 let again = match state {
                     _ if slot.body.is_pinned() => Some(frequency),
-                    _ if count == 0 && step == SLICE => None,
+                    _ if count == 0 && spared + step >= PATIENCE => None,
                     State::Small if frequency >= PROVEN => Some(0),
                     State::Main if frequency > 0 => Some(frequency - 1),
                     _ => None,
@@ -108,3 +114,6 @@ impl Pass {
 
 /// Items looked at under one hold of a lock.
 pub(crate) const SLICE: u32 = 64;
+
+/// Items looked at before the next one is evicted whatever it has earned; a set that evicts must end soon.
+pub(crate) const PATIENCE: usize = 16 * SLICE as usize;

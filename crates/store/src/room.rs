@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::account::Grant;
 use crate::config::Eviction;
-use crate::reap::SLICE;
+use crate::reap::{PATIENCE, SLICE};
 use crate::seconds::Seconds;
 use crate::shard::{Released, Shard};
 use crate::store::{Inner, Store};
@@ -75,7 +75,7 @@ impl Inner {
             removed += items.pass_slice(now, &mut bodies);
         }
         if shrinks && removed == 0 {
-            removed += items.evict(now, u64::MAX, &mut bodies);
+            removed += items.evict(now, u64::MAX, PATIENCE, &mut bodies);
         }
         drop(items);
         drop(bodies);
@@ -117,13 +117,15 @@ impl Inner {
         }
     }
 
-    /// The own shard, unless it has so little that another should give.
+    /// The own shard, unless it has so little that others should give, in turn.
     fn first_victim(&self, home: usize) -> usize {
-        let fair = self.pool.used() / self.shards.len() as u64;
-        if self.shards[home].account.held() >= fair / 2 {
+        let shards = self.shards.len();
+        let fair = self.pool.used() / shards as u64;
+        if shards == 1 || self.shards[home].account.held() >= fair / 2 {
             home
         } else {
-            self.next_victim.fetch_add(1, Relaxed) % self.shards.len()
+            let turn = self.next_victim.fetch_add(1, Relaxed) % (shards - 1);
+            (home + 1 + turn) % shards
         }
     }
 
@@ -153,10 +155,14 @@ impl Inner {
                 removed += items.pass_slice(now, &mut bodies);
             }
             if evicts && removed == 0 && (!passes || fruitless >= PATIENCE) {
-                removed += items.evict(now, missing, &mut bodies);
+                removed += items.evict(now, missing, fruitless, &mut bodies);
             }
-            // The rest of a running pass and another one; or each item, and all are pinned.
-            let all = if passes { 2 * items.slots.end() as usize } else { items.slots.live() };
+            // The rest of a running pass and another one; or each item, and so often that one must go unless it is pinned.
+            let all = match items.slots.live() {
+                _ if passes => 2 * items.slots.end() as usize,
+                0 => 0,
+                live => PATIENCE + live,
+            };
             let looked_at_all = fruitless >= all + SLICE as usize;
             drop(items);
             drop(bodies);
@@ -174,6 +180,3 @@ impl Inner {
         }
     }
 }
-
-/// Slots looked at for flushed items before live ones are evicted.
-const PATIENCE: usize = 16 * SLICE as usize;

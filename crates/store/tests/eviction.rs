@@ -43,6 +43,53 @@ fn an_item_that_comes_back_is_believed() {
 }
 
 #[test]
+fn among_the_proven_the_hot_ones_stay() {
+    let store = kit::store(4 * MIB);
+    // Everything is asked for often enough to get into the main queue; ten of it all the time.
+    for index in 0..15_000 {
+        let key = format!("proven {index}");
+        stored(set(&store, &key, &[b'p'; 500]));
+        (0..3).for_each(|_| assert!(value(&store, &key).is_some()));
+        (0..10).for_each(|hot| drop(value(&store, &format!("proven {hot}"))));
+    }
+    let hot = (0..10).filter(|hot| value(&store, &format!("proven {hot}")).is_some()).count();
+    assert_eq!(hot, 10);
+}
+
+#[test]
+fn what_is_pinned_is_spared_for_it_would_free_nothing() {
+    let store = kit::store(4 * MIB);
+    stored(set(&store, "pinned", &kit::pattern(10_000, 1)));
+    let pin = store.visit(b"pinned", NOW, |item| item.pin());
+    for index in 0..2000 {
+        stored(set(&store, &format!("key {index}"), &kit::pattern(10_000, index)));
+    }
+    assert!(store.stats().evictions > 1500);
+    assert!(value(&store, "pinned").is_some());
+    assert_eq!(pin.map(|pin| kit::pinned_value(&pin) == kit::pattern(10_000, 1)), Ok(true));
+}
+
+#[test]
+fn a_shard_that_has_little_takes_from_those_that_have_much() {
+    let config = || Config { shards: Some(8), ..kit::config(4 * MIB) };
+    // CAS numbers are dealt out in turn, so they tell the shard; another store of the same seed is asked.
+    let probe = Store::new(config());
+    let is_poor = |key: &str| stored(set(&probe, key, b"")) % 8 == 1;
+    let store = Store::new(config());
+    for key in (0..12_000).map(|index| format!("key {index}")).filter(|key| !is_poor(key)) {
+        stored(set(&store, &key, &[b'v'; 1000]));
+    }
+    assert!(store.stats().evictions > 0, "it is full");
+    let poor: Vec<_> =
+        (0..1000).map(|index| format!("poor {index}")).filter(|key| is_poor(key)).collect();
+    for key in &poor {
+        stored(set(&store, key, &[b'v'; 1000]));
+    }
+    let kept = poor.iter().filter(|key| value(&store, key).is_some()).count();
+    assert!(poor.len() > 80 && kept == poor.len(), "{kept} of {}", poor.len());
+}
+
+#[test]
 fn a_mixed_load_misses_little() {
     // A skewed choice among 50 000 keys, memory for about a sixth of them.
     let store = kit::store(4 * MIB);

@@ -86,6 +86,11 @@ fn counting_is_no_access() {
     store.adjust(b"n", Increment(1), Seconds(NOW.0 + 9)).unwrap();
     let seen = store.visit(b"n", NOW, |item| (item.last_access(), item.was_fetched()));
     assert_eq!(seen, Ok((NOW, false)));
+    stored(set(&store, "n", b"9"));
+    assert!(value(&store, "n").is_some());
+    store.adjust(b"n", Increment(1), NOW).unwrap();
+    let seen = store.visit(b"n", NOW, |item| item.was_fetched());
+    assert_eq!(seen, Ok(true), "and it hides none");
 }
 
 #[test]

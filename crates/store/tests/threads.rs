@@ -112,32 +112,38 @@ fn counting_loses_nothing() {
     assert_eq!(store.adjust(b"n", Delta::Increment(0), NOW).unwrap().value, threads * rounds);
 }
 
-#[test]
-fn appending_loses_nothing_however_long_the_value_is() {
-    let store = kit::store(32 * MIB);
-    // Begins short, in one allocation, and ends in chunks.
-    stored(set(&store, "log", b""));
-    let (threads, rounds, piece) = (4, 60, 500);
+/// From this many bytes on, four threads put pieces at both ends.
+fn check_joins(start_len: usize, rounds: usize) {
+    let store = kit::store(64 * MIB);
+    stored(set(&store, "log", &vec![b'.'; start_len]));
+    let (threads, piece) = (4, 500);
     thread::scope(|scope| {
         for thread in 0..threads {
             let store = &store;
             scope.spawn(move || {
                 let value = vec![b'a' + thread; piece];
                 for round in 0..rounds {
-                    let sides = [Condition::Append, Condition::Prepend];
-                    let condition = sides[round % 2];
+                    let condition = [Condition::Append, Condition::Prepend][round % 2];
                     stored(Put { condition, ..Put::new("log", &value) }.into(store));
                 }
             });
         }
     });
     let value = kit::value(&store, "log").unwrap();
-    assert_eq!(value.len(), usize::from(threads) * rounds * piece);
     for thread in 0..threads {
         let count = value.iter().filter(|&&byte| byte == b'a' + thread).count();
-        assert_eq!(count, rounds * piece);
+        assert_eq!(count, rounds * piece, "of {}", b'a' + thread);
     }
+    assert_eq!(value.len(), start_len + usize::from(threads) * rounds * piece);
     assert!(value.chunks(piece).all(|piece| piece.iter().all(|byte| *byte == piece[0])));
+}
+
+#[test]
+fn appending_loses_nothing_however_long_the_value_is() {
+    // Begins short, in one allocation, and ends in chunks.
+    check_joins(0, 60);
+    // So long that joining takes longer than a turn of a thread: others come in between.
+    check_joins(3_000_000, 20);
 }
 
 #[test]
