@@ -9,5 +9,6 @@ mod ends;
 mod kit;
 mod load;
 mod readers;
+mod stats;
 mod stopping;
 mod unix_socket;
