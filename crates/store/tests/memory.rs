@@ -168,6 +168,36 @@ fn a_draft_that_cannot_grow_says_so_and_can_go_on_later() {
     assert_eq!(value(&store, "k"), Some(bytes));
 }
 
+#[test]
+fn a_pinned_value_can_be_read_from_anywhere() {
+    for len in [0, 10, 5000, 65_530, 300_000] {
+        let store = kit::store(4 * MIB);
+        let bytes = pattern(len, 2);
+        stored(set(&store, "k", &bytes));
+        let pin = store.visit(b"k", NOW, |item| item.pin()).unwrap();
+        let data = [bytes, b"\r\n".to_vec()].concat();
+        for start in [0, 1, len / 3, len, len + 1] {
+            let mut at = start;
+            while at < data.len() {
+                let slice = pin.slice_from(at);
+                assert!(!slice.is_empty() && data[at..].starts_with(slice), "{len} at {at}");
+                at += slice.len();
+            }
+        }
+        assert!(pin.slice_from(len + 2).is_empty() && pin.slice_from(usize::MAX).is_empty());
+    }
+}
+
+#[test]
+fn what_is_deleted_is_shown_once_more() {
+    let store = kit::store(4 * MIB);
+    stored(set(&store, "k", b"value"));
+    let seen = store.visit_deleting(b"k", NOW, |item| (item.value_len(), item.was_fetched()));
+    assert_eq!(seen, Some((5, false)));
+    assert_eq!(store.visit_deleting(b"k", NOW, |_| ()), None);
+    kit::check_empty(&store);
+}
+
 /// What makes the store drop the item `k`.
 type End = fn(&larder_store::Store);
 
