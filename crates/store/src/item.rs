@@ -1,7 +1,7 @@
 //! The bytes of an item: where they lie, how they are filled, how long they live.
 //!
 //! ```text
-//!   up to 4 KiB    Owned    [key | value | \r\n]                                  one allocation
+//!   up to 2 KiB    Owned    [key | value | \r\n]                                  one allocation
 //!   up to 64 KiB   Shared ─► Kept { One [key | value | \r\n] }                    and a counted head
 //!   larger         Shared ─► Kept { Many [key | value …] [… value …] [… \r\n] }   in chunks, taken as bytes arrive
 //! ```
@@ -424,7 +424,7 @@ fn zeroed(len: usize) -> Box<[u8]> {
 pub(crate) const LINE_END: [u8; 2] = *b"\r\n";
 
 /// Shorter ones are copied when they are pinned: a counted head for each would be 2 % of them and more.
-const SHARED_LEN_MIN: usize = 4 << 10;
+const SHARED_LEN_MIN: usize = 2 << 10;
 /// Up to this a value gets all its memory at once.
 const CHUNK_LEN_MIN: usize = 64 << 10;
 /// A value of 64 MiB or more: the table of its chunks stays a thousandth of a percent.

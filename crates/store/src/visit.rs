@@ -90,7 +90,7 @@ impl<'a> Visit<'a> {
         slices.next().is_none().then_some(first)
     }
 
-    /// Pins the value. From 4 KiB on that is one more reference; a shorter one is copied.
+    /// Pins the value. From 2 KiB on that is one more reference; a shorter one is copied.
     ///
     /// It cannot fail: what a copy takes comes out of a reserve that items never fill, a hundredth of the limit but 1 MiB
     /// at most. Whoever pins many short values at once should copy them instead.
