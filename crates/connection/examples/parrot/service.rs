@@ -1,4 +1,4 @@
-// A service that keeps nothing and answers each key with itself.
+//! A service that keeps nothing and answers each key with itself.
 
 use larder_connection::{Draft, Reply, Service, Value};
 use larder_protocol::{Delta, ShutdownMode, Status, Storage, Words};

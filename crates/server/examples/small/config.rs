@@ -1,4 +1,4 @@
-// The configuration of a small server, for programs and tests that start one.
+//! The configuration of a small server, for programs and tests that start one.
 
 use std::time::Duration;
 
