@@ -313,6 +313,22 @@ fn half_a_long_retrieval_is_half_way() {
 }
 
 #[test]
+fn a_read_lands_where_its_bytes_stay() {
+    let mut client = Client::new(Limits::default(), Rules::default());
+    let mut scratch = [0; 64];
+    let mut lens =
+        |client: &mut Client| client.connection.read_into(&mut scratch).map(|slice| slice.len());
+    assert_eq!(lens(&mut client), [0, 64], "a line may come");
+    client.says(b"set k 0 0 1500\r\nab");
+    // Memory for the first 1000 bytes is there; a longer read would have to be copied.
+    assert_eq!(lens(&mut client), [998, 0]);
+    client.says(&[b'x'; 998]);
+    assert_eq!(lens(&mut client), [502, 64], "after the value, the next line may come");
+    client.says(&[b'x'; 502]);
+    assert_eq!(lens(&mut client), [0, 64]);
+}
+
+#[test]
 fn progress_is_what_the_peer_makes() {
     let mut client = Client::new(Limits::default(), Rules::default());
     let mut says = |bytes: &[u8], expected: bool| {
