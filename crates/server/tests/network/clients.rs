@@ -44,7 +44,7 @@ fn exactly_so_many_clients_are_served() {
 
 #[test]
 fn connection_objects_are_recycled_and_given_back() {
-    const CLIENTS: u64 = 16;
+    const CLIENTS: u64 = 6;
     let server = Running::start(Config { threads: 2, ..config() });
     let mut observer = server.connect();
     let objects = |observer: &mut Client| observer.stat("stats", "connection_structures");

@@ -206,7 +206,8 @@ const MAY_DIFFER: &[(&[&str], &str)] = &[
     (&["read_buf_bytes", "read_buf_bytes_free"], "one buffer a worker, of another size"),
     (&["reserved_fds"], "other descriptors are open"),
     (&["hash_power_level", "hash_bytes"], "the index has another shape"),
-    (&["lru_crawler_starts", "lru_maintainer_juggles", "lrutail_reflocked"], "no such threads"),
+    (&["lru_crawler_starts", "lru_crawler_running", "crawler_items_checked"], "no such thread"),
+    (&["lru_maintainer_juggles", "lrutail_reflocked"], "no such thread"),
     (&["moves_to_cold", "moves_to_warm", "moves_within_lru"], "other queues"),
     (
         &["reclaimed", "expired_unfetched"],
