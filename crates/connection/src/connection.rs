@@ -278,17 +278,18 @@ impl<S: Service> Connection<S> {
             _ => 0,
         };
         let newline = memchr::memchr(b'\n', &rest[searched..]).map(|newline| searched + newline);
+        let kept_len = self.limits.unfinished_line_len.min(self.limits.line_len);
         match newline {
             Some(newline) if newline <= self.limits.line_len => {
                 self.state = State::Line { searched: 0 };
                 Step::Used(self.answer_line(&rest[..newline], service))
             }
-            None if rest.len() <= self.limits.line_len => {
+            None if rest.len() <= kept_len => {
                 self.state = State::Line { searched: rest.len() };
                 Step::Short(0)
             }
             // Only what has certainly arrived is looked at, however much more did: cuts must not matter.
-            _ => match parse_retrieval_head(&rest[..=self.limits.line_len]) {
+            _ => match parse_retrieval_head(&rest[..=kept_len]) {
                 Some((retrieval, keys_at)) => {
                     self.state = State::Keys { retrieval };
                     Step::Used(keys_at)

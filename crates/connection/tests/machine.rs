@@ -64,7 +64,7 @@ impl Client {
 }
 
 fn small() -> Limits {
-    Limits { line_len: 64, output_len: 10 }
+    Limits { line_len: 64, unfinished_line_len: 64, output_len: 10 }
 }
 
 /// Plays a conversation in three ways; `expected` ends in `<closed>` if the connection does.
@@ -194,6 +194,10 @@ fn what_closes_a_connection() {
 
 #[test]
 fn a_line_too_long_closes_after_what_came_before() {
+    let limits = Limits { unfinished_line_len: 16 * 1024, ..Limits::default() };
+    let check = |input: String, expected: &str| {
+        check_under(limits, Rules::default(), input.as_bytes(), expected.as_bytes());
+    };
     let longest = "x".repeat(16 * 1024);
     check(format!("version\r\n{longest}\nget k\r\n"), "VERSION 1.6.45\r\nERROR\r\nEND\r\n");
     check(format!("version\r\n{longest}x"), "VERSION 1.6.45\r\n<closed>");
@@ -201,6 +205,29 @@ fn a_line_too_long_closes_after_what_came_before() {
     check(format!("version\r\nset k 0 0 1 {longest}\r\na\r\n"), "VERSION 1.6.45\r\n<closed>");
     // Blanks where the exptime of a retrieval should be are no retrieval, however they arrive.
     check(format!("gat {} 1 k\r\n", " ".repeat(16 * 1024)), "<closed>");
+}
+
+#[test]
+fn of_an_unfinished_line_less_is_kept_than_is_answered_whole() {
+    let says = |pieces: &[&str]| {
+        let mut client = Client::new(Limits::default(), Rules::default());
+        pieces.iter().for_each(|piece| client.says(piece.as_bytes()));
+        client.takes_all();
+        (String::from_utf8(client.received.clone()).unwrap(), client.connection.is_finished())
+    };
+    let (kept, more) = ("x".repeat(2048), "x".repeat(2049));
+    assert_eq!(says(&[&kept]), (String::new(), false));
+    assert_eq!(says(&[&kept, "\nversion\r\n"]), ("ERROR\r\nVERSION 1.6.45\r\n".into(), false));
+    assert_eq!(says(&[&more]), (String::new(), true));
+    assert_eq!(says(&[&kept, "x\n"]), ("ERROR\r\n".into(), false), "its end came with it");
+    assert_eq!(says(&["version\r\n", &kept, "x", "\n"]), ("VERSION 1.6.45\r\n".into(), true));
+    let line = format!("set {} 0 0 1\r\na\r\n", "k".repeat(3000));
+    let refused = "CLIENT_ERROR bad command line format\r\n";
+    assert_eq!(
+        says(&[&line]),
+        (refused.into(), false),
+        "whole in one piece, as memcached takes it"
+    );
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub fn memory_is_bounded(input: &[u8]) {
 pub fn quiet_is_quiet(input: &[u8]) {
     let mut case = Case::new(input);
     case.limits.line_len = Limits::default().line_len;
+    case.limits.unfinished_line_len = case.limits.line_len;
     let [quiet, loud] = script::quiet_conversation(&mut Choices::new(case.seed));
     let mut models = [Model::new(case.rules), Model::new(case.rules)];
     let [quiet_model, loud_model] = &mut models;
@@ -151,7 +152,9 @@ impl<'i> Case<'i> {
         // What waits is moved to the front each turn: a long line through a small output takes too long for a test.
         let line_lens = &[2048, 300, 40, Limits::default().line_len];
         let line_lens = if output_len > 100 { line_lens } else { &line_lens[..3] };
-        let limits = Limits { line_len: choices.pick(line_lens), output_len };
+        let line_len = choices.pick(line_lens);
+        // Where more is answered in one piece than is kept, cuts do matter.
+        let limits = Limits { line_len, unfinished_line_len: line_len, output_len };
         let rules = Rules {
             item_len_max: choices.pick(&[1 << 20, 20_000, 2000, 60]),
             piece_len: choices.pick(&[1 << 20, 1000, 7]),
