@@ -36,6 +36,11 @@ impl Cache {
         self.descriptor = descriptor;
     }
 
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     pub(crate) fn now(&self) -> Seconds {
         self.now
     }

@@ -7,6 +7,10 @@ mod cache;
 mod classes;
 mod client;
 mod clock;
+// The example's configuration, which tests share, names the crate as its users do.
+#[cfg(test)]
+extern crate self as larder_server;
+
 mod config;
 mod counters;
 mod error;
@@ -17,6 +21,8 @@ mod roster;
 mod server;
 mod shared;
 mod stats;
+#[cfg(test)]
+mod transcripts;
 mod wire_log;
 mod worker;
 

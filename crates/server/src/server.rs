@@ -137,7 +137,7 @@ fn start_maintenance(shared: &Arc<Shared>) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("larder-sweeper".into()).spawn(work)
 }
 
-fn store_config(config: &Config) -> larder_store::Config {
+pub(crate) fn store_config(config: &Config) -> larder_store::Config {
     let tuning = &config.tuning;
     let classes = Classes::new(tuning.chunk_size, tuning.growth_factor, tuning.slab_chunk_max);
     larder_store::Config {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod converse;
+pub mod machines;
 pub mod model;
 pub mod process;
 pub mod properties;
