@@ -1,6 +1,7 @@
 //! The readiness driver: one turn of one client.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::Shutdown;
 
 use larder_connection::Connection;
 use socket2::Socket;
@@ -92,6 +93,26 @@ fn write(mut socket: &Socket, connection: &mut Connection<Cache>, cache: &Cache)
     }
     Ok(())
 }
+
+/// Ends what is sent to a client and throws away what came from it, without closing; false if nothing came, or if the
+/// client has ended its side: then it may be closed. Closing with bytes unread would reset the connection, and replies
+/// that are on their way would be lost with it.
+pub(crate) fn linger(mut socket: &Socket, scratch: &mut [u8]) -> bool {
+    let mut has_come = false;
+    for _ in 0..DISCARDS_MAX {
+        match socket.read(scratch) {
+            Ok(0) => return false,
+            Ok(_) => has_come = true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(_) => return false,
+        }
+    }
+    has_come && socket.shutdown(Shutdown::Write).is_ok()
+}
+
+/// Reads that one turn throws away.
+const DISCARDS_MAX: usize = 16;
 
 /// Pieces that one write takes: 64 pinned values with their heads. Linux takes up to 1,024.
 const SLICES_MAX: usize = 128;

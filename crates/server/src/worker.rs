@@ -35,6 +35,8 @@ pub(crate) struct Worker {
     /// Clients to go on with though their sockets are not ready: a full output had stopped them and is sent.
     queue: Vec<Key>,
     ledger: Ledger,
+    /// Whether the server stops gracefully.
+    is_finishing: bool,
     /// Turns given to clients.
     turns: u64,
     swept_at: Seconds,
@@ -57,6 +59,7 @@ impl Worker {
             scratch: vec![0; READ_LEN].into(),
             queue: Vec::new(),
             ledger,
+            is_finishing: false,
             turns: 0,
             objects: 0,
         }
@@ -118,6 +121,7 @@ impl Worker {
 
     /// Reads nothing more and answers what has arrived, until clients have read that, for a while.
     fn finish(&mut self, events: &mut Events) {
+        self.is_finishing = true;
         let deadline = self.shared.clock.elapsed() + FINISH_TIME_MAX;
         let keys: Vec<Key> = self.clients.iter_mut().map(|(key, _)| key).collect();
         for key in keys {
@@ -176,7 +180,13 @@ impl Worker {
             return self.close(key, Some(Count::ClosedOnError));
         }
         if client.connection.is_finished() {
-            return self.close(key, None);
+            let lingers = self.is_finishing
+                && ready::linger(socket, &mut self.scratch)
+                && socket.set_interest(Interest::READ).is_ok();
+            if !lingers {
+                self.close(key, None);
+            }
+            return;
         }
         if client.connection.has_work() && !client.is_queued {
             client.is_queued = true;

@@ -1,5 +1,7 @@
 //! The two ways to stop.
 
+use std::io::Read as _;
+
 use larder_server::Config;
 
 use crate::kit::{Running, config, pattern};
@@ -76,8 +78,30 @@ fn a_plain_stop_does_not_wait_at_all() {
     server.ended().unwrap();
     // Had it waited for this client, all of the value would be here.
     let mut received = Vec::new();
-    let _ = std::io::Read::read_to_end(&mut slow.stream(), &mut received);
+    let _ = slow.stream().read_to_end(&mut received);
     assert!(received.len() < LARGE, "{}", received.len());
+}
+
+#[test]
+fn a_graceful_stop_cuts_no_reply() {
+    let mut server = Running::start(Config { threads: 1, ..config() });
+    let value = pattern(3, 1500);
+    let mut other = server.connect();
+    assert_eq!(other.set("key", &value), "STORED\r\n");
+    // More commands than the server reads from a client that does not read: some stay unread for ever.
+    let slow = server.connect_narrow();
+    let sent = slow.send_until_blocked("get key\r\n".repeat(100_000).as_bytes());
+    let answered = other.stat("stats", "cmd_get");
+    server.stop.stop_gracefully();
+    let reply = [&b"VALUE key 0 1500\r\n"[..], &value, b"\r\nEND\r\n"].concat();
+    let mut received = Vec::new();
+    slow.stream().read_to_end(&mut received).unwrap();
+    assert!(received.chunks(reply.len()).all(|chunk| chunk == reply), "a reply is cut");
+    let received = (received.len() / reply.len()) as u64;
+    assert!(received >= answered, "{received} of {answered}");
+    assert!(received < (sent / "get key\r\n".len()) as u64, "the server read everything");
+    drop(slow);
+    server.ended().unwrap();
 }
 
 /// More than the system's buffers take.
