@@ -1,6 +1,7 @@
 //! The two ways to stop.
 
 use std::io::Read as _;
+use std::time::{Duration, Instant};
 
 use larder_server::Config;
 
@@ -67,6 +68,7 @@ fn a_graceful_stop_does_not_wait_for_ever() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how soon it ends is the promise")]
 fn a_plain_stop_does_not_wait_at_all() {
     let mut server = Running::start(Config { item_bytes_max: 8 << 20, ..config() });
     let value = pattern(3, LARGE);
@@ -74,8 +76,11 @@ fn a_plain_stop_does_not_wait_at_all() {
     let mut slow = server.connect_narrow();
     slow.send("get key\r\n");
     server.connect().until_stat("stats larder", "replies_in_flight", |count| count == 1);
+    let begin = Instant::now();
     server.stop.stop();
     server.ended().unwrap();
+    // A graceful one would wait for this client for five seconds.
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     // Had it waited for this client, all of the value would be here.
     let mut received = Vec::new();
     let _ = slow.stream().read_to_end(&mut received);
