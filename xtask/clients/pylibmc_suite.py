@@ -1,0 +1,139 @@
+"""pylibmc (libmemcached), text protocol: python pylibmc_suite.py HOST PORT"""
+
+import sys
+
+import pylibmc
+
+from checks import LARGE, TOO_LARGE, Checks, equal, raises, until
+
+SERVER = f"{sys.argv[1]}:{sys.argv[2]}"
+client = pylibmc.Client([SERVER], behaviors={"cas": True, "tcp_nodelay": True})
+
+
+def sets_and_gets():
+    equal(client.flush_all(), True)
+    equal(client.get("k"), None)
+    for value in (b"bytes", "text", 42, 2**70, True, [1, {"a": None}], b""):
+        equal(client.set("k", value), True)
+        equal(client.get("k"), value)
+
+
+def multi_gets_and_multi_sets():
+    pairs = {f"m{index}": b"v%d" % index for index in range(100)}
+    equal(client.set_multi(pairs), [])
+    equal(client.get_multi([*pairs, "none"]), pairs)
+    equal(client.delete_multi(list(pairs)), True)
+    equal(client.get_multi(list(pairs)), {})
+    equal(client.add_multi({"a1": b"1", "a2": b"2"}), [])
+    equal(client.get_multi(["a1", "a2"]), {"a1": b"1", "a2": b"2"})
+
+
+def adds_and_replaces():
+    client.delete("k")
+    equal(client.replace("k", b"a"), False)
+    equal(client.add("k", b"b"), True)
+    equal(client.add("k", b"c"), False)
+    equal(client.replace("k", b"d"), True)
+    equal(client.get("k"), b"d")
+
+
+def appends_and_prepends():
+    client.delete("k")
+    equal(client.append("k", b"x"), False)
+    client.set("k", b"b")
+    equal(client.append("k", b"c"), True)
+    equal(client.prepend("k", b"a"), True)
+    equal(client.get("k"), b"abc")
+
+
+def compares_and_swaps():
+    client.set("k", b"a")
+    value, cas = client.gets("k")
+    equal(value, b"a")
+    equal(client.cas("k", b"b", cas), True)
+    equal(client.cas("k", b"c", cas), False)
+    equal(client.get("k"), b"b")
+    client.delete("k")
+    raises(pylibmc.NotFound, lambda: client.cas("k", b"c", cas))
+
+
+def counts():
+    client.delete("n")
+    raises(pylibmc.NotFound, lambda: client.incr("n"))
+    client.set("n", 10)
+    equal(client.incr("n", 5), 15)
+    equal(client.decr("n", 6), 9)
+    equal(client.decr("n", 100), 0)
+    equal(client.incr_multi(["n"], delta=3), None)
+    equal(int(client.get("n")), 3)
+
+
+def touches_and_expires():
+    client.delete("k")
+    equal(client.touch("k", 10), False)
+    client.set("k", b"a", time=1)
+    equal(client.touch("k", 100), True)
+    client.set("probe", b"a", time=1)
+    until(lambda: client.get("probe") is None)
+    equal(client.get("k"), b"a")
+    equal(client.touch("k", 1), True)
+    until(lambda: client.get("k") is None)
+
+
+def deletes():
+    client.set("k", b"a")
+    equal(client.delete("k"), True)
+    equal(client.delete("k"), False)
+
+
+def moves_900_kb():
+    equal(client.set("large", LARGE), True)
+    equal(client.get("large"), LARGE)
+    equal(client.get_multi(["large", "none"]), {"large": LARGE})
+
+
+def refuses_more_than_1_mb():
+    client.set("large", b"old")
+    raises(pylibmc.TooBig, lambda: client.set("large", TOO_LARGE))
+    equal(client.get("large"), None)
+    equal(client.set("large", b"new"), True)
+    equal(client.get("large"), b"new")
+
+
+def keeps_keys_to_their_length():
+    equal(client.set("k" * 250, b"a"), True)
+    equal(client.get("k" * 250), b"a")
+
+
+def is_quiet_with_noreply():
+    quiet = pylibmc.Client([SERVER], behaviors={"_noreply": True})
+    for index in range(100):
+        quiet.set(f"quiet{index}", b"a")
+    equal(len(quiet.get_multi([f"quiet{index}" for index in range(100)])), 100)
+
+
+def compresses():
+    equal(client.set("z", b"a" * 100_000, min_compress_len=1000), True)
+    equal(client.get("z"), b"a" * 100_000)
+
+
+def asks_for_stats():
+    [(server, stats)] = client.get_stats()
+    equal(server.decode().startswith(SERVER), True)
+    equal(stats["version"].count(b"."), 2)
+    equal(int(stats["curr_connections"]) >= 1, True)
+
+
+def flushes():
+    client.set("k", b"a")
+    equal(client.flush_all(), True)
+    equal(client.get("k"), None)
+    client.disconnect_all()
+
+
+Checks("pylibmc").run([
+    sets_and_gets, multi_gets_and_multi_sets, adds_and_replaces, appends_and_prepends,
+    compares_and_swaps, counts, touches_and_expires, deletes, moves_900_kb,
+    refuses_more_than_1_mb, keeps_keys_to_their_length, is_quiet_with_noreply, compresses,
+    asks_for_stats, flushes,
+])  # fmt: skip
