@@ -34,7 +34,7 @@ impl Running {
     }
 
     pub(crate) fn connect(&self) -> Client {
-        Client::new(TcpStream::connect(self.addrs[0]).unwrap())
+        Client::new(TcpStream::connect_timeout(&self.addrs[0], PATIENCE).unwrap())
     }
 
     /// A client whose system keeps little for it, of what it does not read and of what the server does not.
@@ -243,5 +243,5 @@ pub(crate) fn pattern(seed: u8, len: usize) -> Vec<u8> {
     (0..len).map(|index| byte(index) ^ seed).collect()
 }
 
-/// How long a client waits for one read or write.
+/// How long a client waits to be connected, and for one read or write.
 const PATIENCE: Duration = Duration::from_secs(20);
