@@ -1,6 +1,8 @@
 //! The two ways to stop.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_server::Config;
@@ -8,6 +10,7 @@ use larder_server::Config;
 use crate::kit::{Running, config, pattern};
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how soon it ends is the promise")]
 fn stopping_ends_run_and_closes_clients() {
     for is_graceful in [false, true] {
         let mut server = Running::start(config());
@@ -15,12 +18,16 @@ fn stopping_ends_run_and_closes_clients() {
         assert_eq!(idle.ask("version"), "VERSION 1.6.45\r\n");
         let mut half = server.connect();
         half.send("set key 0 0 10\r\nhalf");
+        idle.until_stat("stats larder", "incomplete_value_bytes", |bytes| bytes > 0);
+        let begin = Instant::now();
         if is_graceful {
             server.stop.stop_gracefully();
         } else {
             server.stop.stop();
         }
         server.ended().unwrap();
+        // Nobody is owed anything, so there is nothing to wait for, though nobody leaves by itself.
+        assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
         assert!(idle.ends());
         assert!(half.ends());
     }
@@ -100,7 +107,13 @@ fn a_graceful_stop_cuts_no_reply() {
     server.stop.stop_gracefully();
     let reply = [&b"VALUE key 0 1500\r\n"[..], &value, b"\r\nEND\r\n"].concat();
     let mut received = Vec::new();
-    slow.stream().read_to_end(&mut received).unwrap();
+    thread::scope(|scope| {
+        // It goes on sending, as if nothing had happened.
+        let writer = slow.stream().try_clone().unwrap();
+        scope.spawn(move || while (&writer).write_all(b"get key\r\n").is_ok() {});
+        slow.stream().read_to_end(&mut received).unwrap();
+        slow.stream().shutdown(Shutdown::Both).unwrap();
+    });
     assert!(received.chunks(reply.len()).all(|chunk| chunk == reply), "a reply is cut");
     let received = (received.len() / reply.len()) as u64;
     assert!(received >= answered, "{received} of {answered}");
