@@ -48,7 +48,7 @@ impl Acceptor {
             };
             self.poller.wait(&mut events, patience)?;
             if let Some(held) = self.held.take() {
-                self.deal(held, workers);
+                self.deal(held, workers)?;
             }
             self.resume()?;
             for ready in events.iter() {
@@ -69,7 +69,7 @@ impl Acceptor {
                 break;
             }
             match self.listeners[index].accept() {
-                Ok(accepted) => self.admit(accepted, workers),
+                Ok(accepted) => self.admit(accepted, workers)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if is_exhaustion(&error) => {
                     if !self.refuse_with_reserve(index) {
@@ -83,17 +83,24 @@ impl Acceptor {
         Ok(())
     }
 
-    fn admit(&mut self, accepted: Accepted, workers: &Workers<Accepted>) {
+    fn admit(&mut self, accepted: Accepted, workers: &Workers<Accepted>) -> io::Result<()> {
         if self.shared.connections.admit(self.shared.config.connections_max) {
-            self.deal(accepted, workers);
-        } else {
-            refuse(&accepted.socket, Status::TooManyConnections.line());
+            return self.deal(accepted, workers);
         }
+        refuse(&accepted.socket, Status::TooManyConnections.line());
+        Ok(())
     }
 
-    fn deal(&mut self, accepted: Accepted, workers: &Workers<Accepted>) {
-        if let Err(Full(accepted)) = workers.deal(accepted) {
-            self.held = Some(accepted);
+    /// Hands a connection to a worker. While none has room for it the listeners are not looked at: whoever waits there
+    /// would end each wait at once.
+    fn deal(&mut self, accepted: Accepted, workers: &Workers<Accepted>) -> io::Result<()> {
+        match workers.deal(accepted) {
+            Ok(_) if self.paused_until.is_some() => Ok(()),
+            Ok(_) => self.set_interest(Interest::READ),
+            Err(Full(accepted)) => {
+                self.held = Some(accepted);
+                self.set_interest(NOTHING)
+            }
         }
     }
 
@@ -122,7 +129,7 @@ impl Acceptor {
         }
         connections.is_paused.store(true, Ordering::Relaxed);
         self.paused_until = Some(self.shared.clock.elapsed() + PAUSE);
-        self.set_interest(Interest { read: false, write: false })
+        self.set_interest(NOTHING)
     }
 
     /// Accepts again once the pause is over.
@@ -139,7 +146,7 @@ impl Acceptor {
         let micros = u64::try_from(PAUSE.as_micros()).unwrap_or(u64::MAX);
         connections.paused_micros.fetch_add(micros, Ordering::Relaxed);
         connections.is_paused.store(false, Ordering::Relaxed);
-        self.set_interest(Interest::READ)
+        if self.held.is_some() { Ok(()) } else { self.set_interest(Interest::READ) }
     }
 
     fn set_interest(&mut self, interest: Interest) -> io::Result<()> {
@@ -150,6 +157,8 @@ impl Acceptor {
 fn open_reserve() -> Option<File> {
     File::open("/dev/null").ok()
 }
+
+const NOTHING: Interest = Interest { read: false, write: false };
 
 /// Listeners that one wait reports.
 const EVENTS_MAX: NonZeroUsize = NonZeroUsize::new(16).unwrap();
