@@ -139,6 +139,7 @@ fn config(
         item_bytes_max: narrow("max-item-size", item_bytes_max)?,
         cas: !given.is_on("disable-cas"),
         flush: !given.is_on("disable-flush-all"),
+        dumps: !given.is_on("disable-dumping"),
         shutdown: given.is_on("enable-shutdown"),
         budgets: budgets(given, &extended, memory_bytes, item_bytes_max)?,
         tuning: tuning(given, extended, item_bytes_max)?,
@@ -396,8 +397,7 @@ const ITEM_BYTES_MAX: u64 = 1 << 30;
 const SLAB_CHUNK_BYTES: u64 = 512 << 10;
 const HASH_ALGORITHM: &str = "murmur3";
 
-const WITHOUT_EFFECT: [(&str, &str); 3] = [
+const WITHOUT_EFFECT: [(&str, &str); 2] = [
     ("enable-largepages", "the system decides on large pages"),
-    ("disable-dumping", "there are no dumps of keys yet"),
     ("disable-watch", "there is no watch command yet"),
 ];

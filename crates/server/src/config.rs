@@ -31,6 +31,8 @@ pub struct Config {
     pub cas: bool,
     /// Whether `flush_all` is obeyed (`-F` turns it off).
     pub flush: bool,
+    /// Whether `stats cachedump` and `stats detail` are answered (`-X` turns them off).
+    pub dumps: bool,
     /// Whether `shutdown` is obeyed (`-A`).
     pub shutdown: bool,
     /// The five budgets of work that peers have not finished.

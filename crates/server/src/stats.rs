@@ -30,6 +30,12 @@ pub(crate) fn answer(
             shared.reset_counts();
             out.extend_from_slice(Status::Reset.line());
         }
+        b"detail" if !shared.config.dumps => {
+            out.extend_from_slice(b"CLIENT_ERROR stats detail not allowed\r\n");
+        }
+        b"cachedump" if !shared.config.dumps => {
+            out.extend_from_slice(b"CLIENT_ERROR stats cachedump not allowed\r\n");
+        }
         b"detail" => detail(shared, topic.next(), out),
         b"settings" => page(out, |page| settings::push(shared, now, page)),
         b"items" => page(out, |page| items::push_items(shared, now, page)),

@@ -231,6 +231,7 @@ const SWITCHES: &[Switch] = &[
 
     switch('C', "disable-cas", Nothing, COMMANDS, "Keep no CAS numbers: gets returns 0"),
     switch('F', "disable-flush-all", Nothing, COMMANDS, "Refuse flush_all"),
+    switch('X', "disable-dumping", Nothing, COMMANDS, "Refuse stats cachedump and stats detail"),
     switch('A', "enable-shutdown", Nothing, COMMANDS, "Obey the shutdown command"),
     switch('B', "protocol", Value("NAME", "auto"), COMMANDS, "Protocol: ascii or auto"),
     switch('D', "prefix-delimiter", Value("CHAR", ":"), COMMANDS, "What ends the prefix of a key; turns stats detail on"),
@@ -257,7 +258,6 @@ const SWITCHES: &[Switch] = &[
     switch('R', "max-reqs-per-event", Value("NUM", "20"), ACCEPTED, "Requests in a row; a turn is bounded by bytes here"),
     switch('L', "enable-largepages", Nothing, ACCEPTED, "Large memory pages"),
     switch('N', "napi-ids", Value("NUM", ""), ACCEPTED, "Connections by the queue of the network card"),
-    switch('X', "disable-dumping", Nothing, ACCEPTED, "Refuse dumps of keys; there are none yet"),
     switch('W', "disable-watch", Nothing, ACCEPTED, "Refuse the watch command; there is none yet"),
 
     switch('S', "enable-sasl", Nothing, UNSERVED, ""),

@@ -32,6 +32,7 @@ fn defaults_are_memcacheds() {
     assert_eq!((config.memory_bytes, config.item_bytes_max), (64 << 20, 1 << 20));
     assert_eq!((config.eviction, config.idle_timeout), (Eviction::Enabled, None));
     assert_eq!((config.cas, config.flush, config.shutdown), (true, true, false));
+    assert!(config.dumps);
     assert_eq!(config.verbosity, 0);
     let budgets = Budgets {
         unread_reply_bytes: 64 << 20,
@@ -162,6 +163,9 @@ fn switches_without_a_value() {
     for line in ["-C", "--disable-cas"] {
         check(&format!("-s|/x|{line}"), |o| o.config.cas, false);
     }
+    for line in ["-X", "--disable-dumping"] {
+        check(&format!("-s|/x|{line}"), |o| o.config.dumps, false);
+    }
     for line in ["-F", "--disable-flush-all"] {
         check(&format!("-s|/x|{line}"), |o| o.config.flush, false);
     }
@@ -204,8 +208,6 @@ fn users_and_what_is_accepted_without_effect() {
     for line in [
         "-L",
         "--enable-largepages",
-        "-X",
-        "--disable-dumping",
         "-W",
         "--disable-watch",
         "-N|2",

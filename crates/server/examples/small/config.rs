@@ -19,6 +19,7 @@ pub(crate) fn config() -> Config {
         item_bytes_max: 1 << 20,
         cas: true,
         flush: true,
+        dumps: true,
         shutdown: false,
         budgets: Budgets {
             unread_reply_bytes: 64 << 20,

@@ -86,7 +86,7 @@ fn push_tuning(shared: &Shared, page: &mut Page<'_>) {
         ("tail_repair_time", "0"),
     ]);
     page.push("flush_enabled", yes(config.flush));
-    page.push("dump_enabled", "no");
+    page.push("dump_enabled", yes(config.dumps));
     page.push("hash_algorithm", &tuning.hash_algorithm);
     page.push_all([
         ("lru_maintainer_thread", "no"),
