@@ -1,9 +1,22 @@
 //! Decimal numbers from peers: bounded, total, without surprises.
 
-/// Reads a whole token as an unsigned decimal number of 64 bits; a leading `+` is allowed, as `strtoull` allows it.
-/// Nothing else is: no sign, no blank, no empty token, no number above 2^64 - 1.
+/// Reads a token as an unsigned decimal number of 64 bits. As in memcached, which asks `strtoull`, a leading `+` is
+/// allowed, tabs and the like before the number are skipped, and behind it they end it. Nothing else is allowed: no minus,
+/// no empty token, no number above 2^64 - 1.
 pub fn parse_number(token: &[u8]) -> Option<u64> {
-    let digits = token.strip_prefix(b"+").unwrap_or(token);
+    let token = without_blanks(token);
+    parse_digits(token.strip_prefix(b"+").unwrap_or(token))
+}
+
+/// Reads a token as a signed decimal number of 32 bits, by the same rules.
+pub(crate) fn parse_signed(token: &[u8]) -> Option<i32> {
+    match without_blanks(token).strip_prefix(b"-") {
+        Some(digits) => i32::try_from(-i64::try_from(parse_digits(digits)?).ok()?).ok(),
+        None => i32::try_from(parse_number(token)?).ok(),
+    }
+}
+
+fn parse_digits(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
@@ -16,15 +29,14 @@ pub fn parse_number(token: &[u8]) -> Option<u64> {
     })
 }
 
-/// Reads a whole token as a signed decimal number of 32 bits.
-pub(crate) fn parse_signed(token: &[u8]) -> Option<i32> {
-    match token.strip_prefix(b"-") {
-        Some(digits) if digits.first().is_some_and(u8::is_ascii_digit) => {
-            i32::try_from(-i64::try_from(parse_number(digits)?).ok()?).ok()
-        }
-        Some(_) => None,
-        None => i32::try_from(parse_number(token)?).ok(),
-    }
+/// The part of a token that C's functions look at. The space parts tokens, so it is none of these blanks.
+fn without_blanks(token: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| matches!(byte, b'\t'..=b'\r');
+    let start = token.iter().position(|byte| !is_blank(byte)).unwrap_or(token.len());
+    let (_, token) = token.split_at(start);
+    let end = token.iter().position(is_blank).unwrap_or(token.len());
+    let (token, _) = token.split_at(end);
+    token
 }
 
 #[cfg(test)]
@@ -47,6 +59,9 @@ mod tests {
             (b"--1", None),
             (b"", None),
             (b"1x", None),
+            (b"\t-1\t", Some(-1)),
+            (b"-\t1", None),
+            (b"7\r", Some(7)),
         ] {
             assert_eq!(parse_signed(token), expected, "{}", token.escape_ascii());
         }

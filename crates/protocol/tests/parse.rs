@@ -62,6 +62,15 @@ fn storage_lines() {
 }
 
 #[test]
+fn blanks_other_than_the_space_end_a_number() {
+    check("set k 1\t 2 3\r", "Set k flags=1 exptime=2 len=3 quiet=false");
+    check("set k 1\x0cx 2\t\t 3", "Set k flags=1 exptime=2 len=3 quiet=false");
+    check("set k \t1 2 \t3", "Set k flags=1 exptime=2 len=3 quiet=false");
+    check("set k 1 -\t1 3", "BadFormat quiet=false skip=5");
+    check("incr k 5\t6", "Increment(5) k quiet=false");
+}
+
+#[test]
 fn a_refused_data_block_is_skipped_when_its_length_is_known() {
     check("set k -1 0 3", "BadFormat quiet=false skip=5");
     check("set k 18446744073709551616 0 3", "BadFormat quiet=false skip=5");

@@ -182,7 +182,7 @@ const fn is_too_long(key: &[u8]) -> bool {
 
 /// An unsigned number of 64 bits; a plus before it is allowed.
 fn number(word: &[u8]) -> Option<u64> {
-    let word = std::str::from_utf8(word).ok()?;
+    let word = std::str::from_utf8(looked_at(word)).ok()?;
     let digits = word.strip_prefix('+').unwrap_or(word);
     let is_number = !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit());
     if is_number { digits.parse().ok() } else { None }
@@ -190,12 +190,19 @@ fn number(word: &[u8]) -> Option<u64> {
 
 /// A signed number of 32 bits.
 fn signed(word: &[u8]) -> Option<i32> {
-    match word {
-        [b'-', digits @ ..] if !digits.starts_with(b"+") => {
+    match looked_at(word) {
+        [b'-', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
             i32::try_from(-i128::from(number(digits)?)).ok()
         }
-        _ => i32::try_from(number(word)?).ok(),
+        [b'-', ..] => None,
+        word => i32::try_from(number(word)?).ok(),
     }
+}
+
+/// What C's functions read of a word: from its first to its next blank, of those that do not part words.
+fn looked_at(word: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| [b'\t', b'\n', 0x0b, 0x0c, b'\r'].contains(byte);
+    word.split(is_blank).find(|part| !part.is_empty()).unwrap_or_default()
 }
 
 fn owned(words: &[&[u8]]) -> Vec<Vec<u8>> {
