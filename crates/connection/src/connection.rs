@@ -36,8 +36,10 @@ pub struct Connection<S: Service> {
     output: Output<S::Value>,
     has_begun: bool,
     has_ended: bool,
-    /// A full output kept the backlog from being worked off.
+    /// A full output, or a request that took long, kept the backlog from being worked off.
     is_stalled: bool,
+    /// The last request took long: others get their turn before the next.
+    has_taken_long: bool,
     progress: u64,
 }
 
@@ -52,6 +54,7 @@ impl<S: Service> Connection<S> {
             has_begun: false,
             has_ended: false,
             is_stalled: false,
+            has_taken_long: false,
             progress: 0,
         }
     }
@@ -113,9 +116,9 @@ impl<S: Service> Connection<S> {
         &mut self.output
     }
 
-    /// Whether to read from the socket: not while the output is full, and not once the connection closes.
+    /// Whether to read from the socket: not while the output is full or requests wait, and not once the connection closes.
     pub fn wants_read(&self) -> bool {
-        !self.has_ended && !self.is_closing() && !self.is_full()
+        !self.has_ended && !self.is_closing() && !self.is_full() && !self.is_stalled
     }
 
     /// Whether replies wait for the socket.
@@ -123,7 +126,7 @@ impl<S: Service> Connection<S> {
         !self.output.is_empty()
     }
 
-    /// Whether requests wait that a full output kept from being answered, and could be answered now.
+    /// Whether requests wait that could be answered now: a full output, or the length of a turn, kept them from it.
     pub fn has_work(&self) -> bool {
         self.is_stalled && !self.is_full()
     }
@@ -157,6 +160,11 @@ impl<S: Service> Connection<S> {
         }
     }
 
+    /// Memory of its buffers that holds nothing; [`Self::trim`] gives it back.
+    pub fn spare_bytes(&self) -> usize {
+        self.output.spare() + self.backlog.capacity() - self.backlog.len()
+    }
+
     /// Whether the peer owes the rest of a command or of a value.
     pub fn is_half_way(&self) -> bool {
         match self.state {
@@ -182,9 +190,7 @@ impl<S: Service> Connection<S> {
     /// Gives back spare capacity; for connections that have been idle for a while.
     pub fn trim(&mut self) {
         self.output.trim();
-        if self.backlog.is_empty() {
-            self.backlog = Vec::new();
-        }
+        self.backlog.shrink_to_fit();
     }
 
     /// Becomes a connection that has received nothing; buffers keep their capacity for the next client.
@@ -258,7 +264,12 @@ impl<S: Service> Connection<S> {
                     return used;
                 }
             }
+            let has_taken_long = core::mem::take(&mut self.has_taken_long);
             if used == bytes.len() {
+                return used;
+            }
+            if has_taken_long {
+                self.is_stalled = true;
                 return used;
             }
         }
@@ -353,7 +364,10 @@ impl<S: Service> Connection<S> {
                 Ok(()) => self.close(),
                 Err(status) => self.push(status),
             },
-            Request::Stats(stats) => service.stats(stats.topic, self.output.tail()),
+            Request::Stats(stats) => {
+                service.stats(stats.topic, self.output.tail());
+                self.has_taken_long = true;
+            }
             Request::Touch(touch) => {
                 let status = service.touch(touch.key, touch.exptime);
                 self.push_unless(touch.quiet, status);

@@ -91,6 +91,11 @@ impl<V: Value> Output<V> {
         self.splices.len()
     }
 
+    /// Memory of its own that holds nothing: bytes that were sent, and room for more.
+    pub fn spare(&self) -> usize {
+        self.bytes.capacity() - self.copied()
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.unsent() == 0
@@ -109,16 +114,26 @@ impl<V: Value> Output<V> {
 
     /// Lets go of everything, sent or not, but for capacity.
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
         self.splices.clear();
-        self.sent = 0;
         self.pinned = 0;
+        self.forget_bytes();
     }
 
-    /// Gives back the capacity of an empty output; one that holds bytes stays as it is.
+    /// Gives back spare capacity.
     pub(crate) fn trim(&mut self) {
         if self.is_empty() {
             *self = Self::default();
+        } else {
+            self.bytes.shrink_to_fit();
+        }
+    }
+
+    /// Forgets all copied bytes. Capacity stays for the next ones, but for what only an unusual reply needed.
+    fn forget_bytes(&mut self) {
+        self.sent = 0;
+        self.bytes.clear();
+        if self.bytes.capacity() > CAPACITY_KEPT_MAX {
+            self.bytes = Vec::new();
         }
     }
 
@@ -129,8 +144,7 @@ impl<V: Value> Output<V> {
     /// Moves what waits to the front once at least as much was sent, so that a byte moves a constant number of times.
     fn forget_sent(&mut self) {
         if self.sent == self.bytes.len() && self.splices.is_empty() {
-            self.bytes.clear();
-            self.sent = 0;
+            self.forget_bytes();
         } else if self.sent > self.bytes.len() / 2 {
             self.bytes.drain(..self.sent);
             for splice in &mut self.splices {
@@ -140,6 +154,10 @@ impl<V: Value> Output<V> {
         }
     }
 }
+
+/// Capacity that an empty output keeps, in bytes: twice what a full one holds by default. Giving it back at every drain
+/// would cost more than all the rest.
+const CAPACITY_KEPT_MAX: usize = 512 * 1024;
 
 /// Runs of waiting bytes, from [`Output::chunks`].
 #[derive(Debug)]

@@ -261,7 +261,7 @@ fn a_full_output_stalls_and_goes_on() {
     assert!(!client.connection.is_half_way(), "it is the machine that owes something");
     assert_eq!(client.connection.unfinished().command_bytes, b" k k\r\nversion\r\n".len());
     client.takes(7);
-    assert!(client.connection.has_work() && client.connection.wants_read());
+    assert!(client.connection.has_work() && !client.connection.wants_read());
     client.says(b"");
     assert!(!client.connection.has_work());
     assert_eq!(client.waiting(), b" 0 1\r\nx\r\nVALUE k 0 1\r\nx\r\n");
@@ -281,6 +281,38 @@ fn small_outputs_change_nothing() {
         let limits = Limits { output_len, ..Limits::default() };
         check_under(limits, Rules::default(), input.as_bytes(), expected.as_bytes());
     }
+}
+
+#[test]
+fn one_answer_to_stats_a_turn() {
+    let mut client = Client::new(Limits::default(), Rules::default());
+    client.says(&b"stats\r\n".repeat(3));
+    let answers = |client: &mut Client| {
+        let waiting = client.waiting();
+        waiting.windows(5).filter(|bytes| bytes == b"END\r\n").count()
+    };
+    for answered in [1, 2] {
+        assert_eq!(answers(&mut client), answered);
+        assert!(client.connection.has_work() && !client.connection.wants_read());
+        assert!(!client.connection.is_half_way());
+        client.says(b"");
+    }
+    assert_eq!(answers(&mut client), 3);
+    assert!(!client.connection.has_work() && client.connection.wants_read());
+}
+
+#[test]
+fn spare_capacity_is_known_and_given_back() {
+    let mut client = Client::new(Limits::default(), Rules::default());
+    assert_eq!(client.connection.spare_bytes(), 0);
+    client.says(&b"version\r\n".repeat(100));
+    client.says(b"get k");
+    client.takes_all();
+    assert!(client.connection.spare_bytes() >= 1600, "{}", client.connection.spare_bytes());
+    client.connection.trim();
+    assert_eq!(client.connection.spare_bytes(), 0);
+    client.says(b"\r\n");
+    assert_eq!(client.waiting(), b"END\r\n", "what was held stayed");
 }
 
 #[test]

@@ -187,6 +187,10 @@ impl<'i> Case<'i> {
         let mut connection = Connection::new(Limits { output_len: usize::MAX, ..self.limits });
         connection.receive(&self.conversation, &mut model);
         connection.receive_end(&mut model);
+        // A request that took long ends a turn.
+        while connection.has_work() {
+            connection.receive(&[], &mut model);
+        }
         let sent = connection.output().chunks().flatten().copied().collect();
         (sent, model)
     }
