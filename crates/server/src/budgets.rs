@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use larder_connection::Unfinished;
 
+use crate::client::Client;
 use crate::config;
 use crate::counters::Count;
 
@@ -18,39 +19,58 @@ pub(crate) enum Resource {
     IncompleteValueBytes,
     IncompleteCommandBytes,
     RepliesInFlight,
+    /// Capacity of buffers that hold nothing. Its limit is that of unread replies, and nobody is closed for it: it is
+    /// given back.
+    SpareBytes,
 }
 
 impl Resource {
-    pub(crate) const ALL: [Self; RESOURCE_COUNT] = [
+    /// Those for which clients are closed.
+    pub(crate) const CLOSING: [Self; 4] = [
         Self::UnreadReplyBytes,
         Self::IncompleteValueBytes,
         Self::IncompleteCommandBytes,
         Self::RepliesInFlight,
     ];
 
-    /// How much of it a client holds.
-    pub(crate) const fn held(self, unfinished: &Unfinished) -> u64 {
-        (match self {
-            Self::UnreadReplyBytes => unfinished.reply_bytes,
-            Self::IncompleteValueBytes => unfinished.value_bytes,
-            Self::IncompleteCommandBytes => unfinished.command_bytes,
-            Self::RepliesInFlight => unfinished.replies_in_flight,
-        }) as u64
-    }
-
     /// What a client that was closed for it is counted as.
-    pub(crate) const fn count(self) -> Count {
+    pub(crate) const fn count(self) -> Option<Count> {
         match self {
-            Self::UnreadReplyBytes => Count::ClosedUnreadReplies,
-            Self::IncompleteValueBytes => Count::ClosedIncompleteValues,
-            Self::IncompleteCommandBytes => Count::ClosedIncompleteCommands,
-            Self::RepliesInFlight => Count::ClosedRepliesInFlight,
+            Self::UnreadReplyBytes => Some(Count::ClosedUnreadReplies),
+            Self::IncompleteValueBytes => Some(Count::ClosedIncompleteValues),
+            Self::IncompleteCommandBytes => Some(Count::ClosedIncompleteCommands),
+            Self::RepliesInFlight => Some(Count::ClosedRepliesInFlight),
+            Self::SpareBytes => None,
         }
     }
 
     /// Whether the client that waited longest gives way, rather than the one that holds most.
     pub(crate) const fn gives_way_by_age(self) -> bool {
         matches!(self, Self::IncompleteValueBytes | Self::IncompleteCommandBytes)
+    }
+}
+
+/// How much of each resource a client holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Held([u64; RESOURCE_COUNT]);
+
+impl Held {
+    pub(crate) fn new(unfinished: &Unfinished, spare_bytes: usize) -> Self {
+        let mut held = [0; RESOURCE_COUNT];
+        for (resource, amount) in [
+            (Resource::UnreadReplyBytes, unfinished.reply_bytes),
+            (Resource::IncompleteValueBytes, unfinished.value_bytes),
+            (Resource::IncompleteCommandBytes, unfinished.command_bytes),
+            (Resource::RepliesInFlight, unfinished.replies_in_flight),
+            (Resource::SpareBytes, spare_bytes),
+        ] {
+            held[resource as usize] = amount as u64;
+        }
+        Self(held)
+    }
+
+    pub(crate) fn of(&self, resource: Resource) -> u64 {
+        self.0[resource as usize]
     }
 }
 
@@ -63,12 +83,13 @@ pub(crate) struct Budgets {
 
 impl Budgets {
     pub(crate) fn new(limits: &config::Budgets) -> Self {
-        let limits = Resource::ALL.map(|resource| match resource {
-            Resource::UnreadReplyBytes => limits.unread_reply_bytes,
-            Resource::IncompleteValueBytes => limits.incomplete_value_bytes,
-            Resource::IncompleteCommandBytes => limits.incomplete_command_bytes,
-            Resource::RepliesInFlight => limits.replies_in_flight,
-        });
+        let limits = [
+            limits.unread_reply_bytes,
+            limits.incomplete_value_bytes,
+            limits.incomplete_command_bytes,
+            limits.replies_in_flight,
+            limits.unread_reply_bytes,
+        ];
         Self { limits, used: [const { AtomicU64::new(0) }; RESOURCE_COUNT] }
     }
 
@@ -93,18 +114,26 @@ impl Ledger {
         Self { held: [0; RESOURCE_COUNT], workers: (workers as u64).max(1) }
     }
 
+    /// Books what a client holds, if that has changed; says whether it has.
+    pub(crate) fn update(&mut self, budgets: &Budgets, client: &mut Client) -> bool {
+        let held = client.held();
+        let booked = std::mem::replace(&mut client.booked, held);
+        let has_changed = booked != held;
+        if has_changed {
+            self.book(budgets, &booked, &held);
+        }
+        has_changed
+    }
+
     /// Books that a client holds `now` where it held `before`.
-    pub(crate) fn book(&mut self, budgets: &Budgets, before: &Unfinished, now: &Unfinished) {
-        for resource in Resource::ALL {
-            let (before, now) = (resource.held(before), resource.held(now));
-            if before == now {
-                continue;
+    pub(crate) fn book(&mut self, budgets: &Budgets, before: &Held, now: &Held) {
+        let sums = self.held.iter_mut().zip(&budgets.used);
+        for ((held, used), (&before, &now)) in sums.zip(before.0.iter().zip(&now.0)) {
+            if before != now {
+                // Two's complement: one addition for either direction.
+                *held = held.wrapping_add(now.wrapping_sub(before));
+                used.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
             }
-            let held = &mut self.held[resource as usize];
-            *held = held.wrapping_sub(before).wrapping_add(now);
-            let used = &budgets.used[resource as usize];
-            // Two's complement: one addition for either direction.
-            used.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
         }
     }
 
@@ -115,7 +144,7 @@ impl Ledger {
     }
 }
 
-const RESOURCE_COUNT: usize = 4;
+const RESOURCE_COUNT: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -132,8 +161,9 @@ mod tests {
         };
         let budgets = Budgets::new(&limits);
         let (mut modest, mut greedy) = (Ledger::new(2), Ledger::new(2));
-        let nothing = Unfinished::default();
-        let holds = |bytes| Unfinished { reply_bytes: bytes, ..nothing };
+        let nothing = Held::default();
+        let holds =
+            |bytes| Held::new(&Unfinished { reply_bytes: bytes, ..Unfinished::default() }, 0);
         let resource = Resource::UnreadReplyBytes;
 
         greedy.book(&budgets, &nothing, &holds(99));

@@ -107,6 +107,9 @@ impl Service for Cache {
             .draft(key, flags, expiry, value_len, self.now)
             .map_err(|refusal| self.refuse(refusal, key, mode))?;
         let class = self.shared.classes.class_of(store.item_bytes(key.len(), flags, value_len));
+        // Here and not when it is stored: memcached counts a value with a bad end too.
+        self.count(Count::CmdSet);
+        self.count_in_class(ClassCount::CmdSet, class);
         // Only a draft that can run out of memory later has to know whose old value goes with it.
         let abandoned_key =
             (mode == StoreMode::Set && value_len > WHOLE_LEN_MAX).then(|| key.into());
@@ -115,8 +118,6 @@ impl Service for Cache {
 
     fn commit(&mut self, draft: ValueDraft) -> Status {
         let ValueDraft { draft, mode, class, .. } = draft;
-        self.count(Count::CmdSet);
-        self.count_in_class(ClassCount::CmdSet, class);
         let condition = match mode {
             StoreMode::Add => Condition::Add,
             StoreMode::Append => Condition::Append,
@@ -288,10 +289,11 @@ impl Service for Cache {
         if !self.shared.config.shutdown {
             return Err(Status::ShutdownNotEnabled);
         }
-        if mode == ShutdownMode::Unknown {
-            return Err(Status::InvalidShutdownMode);
+        match mode {
+            ShutdownMode::Graceful => self.shared.stop.want_gracefully(),
+            ShutdownMode::Immediate => self.shared.stop.want(),
+            ShutdownMode::Unknown => return Err(Status::InvalidShutdownMode),
         }
-        self.shared.stop.want();
         Ok(())
     }
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use larder_connection::{Connection, Limits, Unfinished};
+use larder_connection::{Connection, Limits};
 use larder_poller::Registered;
 use larder_pool::Recycle;
 use larder_store::Seconds;
 use socket2::Socket;
 
+use crate::budgets::Held;
 use crate::cache::Cache;
 use crate::roster::Record;
 
@@ -19,9 +20,11 @@ pub(crate) struct Client {
     pub(crate) connection: Connection<Cache>,
     pub(crate) record: Option<Arc<Record>>,
     /// What the budgets were last told that it holds.
-    pub(crate) booked: Unfinished,
+    pub(crate) booked: Held,
     /// When something last arrived from it.
     pub(crate) active_at: Seconds,
+    /// When it last took bytes of its replies, or was not owed any.
+    pub(crate) taken_at: Seconds,
     /// When it last came further in what it was sending, or began to send a command.
     pub(crate) progress_at: Seconds,
     /// The same as a turn of its worker: which of two clients has waited longer, seconds do not tell.
@@ -52,8 +55,9 @@ impl Client {
             socket: Some(socket),
             connection,
             record: Some(record),
-            booked: Unfinished::default(),
+            booked: Held::default(),
             active_at: now,
+            taken_at: now,
             progress_at: now,
             progress_turn: 0,
             progress: 0,
@@ -63,8 +67,16 @@ impl Client {
         }
     }
 
-    /// Remembers when it did what, after a turn; `turn` is that turn's number.
-    pub(crate) fn note_turn(&mut self, is_readable: bool, now: Seconds, turn: u64) {
+    /// What it holds now.
+    pub(crate) fn held(&self) -> Held {
+        Held::new(&self.connection.unfinished(), self.connection.spare_bytes())
+    }
+
+    /// Remembers when it did what, after a turn in which it took `taken` bytes; `turn` is that turn's number.
+    pub(crate) fn note_turn(&mut self, is_readable: bool, taken: usize, now: Seconds, turn: u64) {
+        if taken > 0 || !self.connection.wants_write() {
+            self.taken_at = now;
+        }
         if is_readable {
             self.active_at = now;
             self.is_trimmed = false;

@@ -81,6 +81,10 @@ impl Counters {
         add(&self.counts[count as usize], number);
     }
 
+    pub(crate) fn get(&self, count: Count) -> u64 {
+        self.counts[count as usize].load(Ordering::Relaxed)
+    }
+
     pub(crate) fn add_one(&self, count: Count) {
         self.add(count, 1);
     }

@@ -24,13 +24,6 @@ pub enum Error {
     },
     /// There is no address to listen on.
     NothingToListenOn,
-    /// Writing the file that names the ports.
-    PortFile {
-        /// The file's path.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
     /// Starting threads and their event loops.
     Start(io::Error),
     /// Waiting for events.
@@ -49,9 +42,6 @@ impl fmt::Display for Error {
             Self::NothingToListenOn => {
                 f.write_str("nothing to listen on: give a TCP port other than 0, or a UNIX socket")
             }
-            Self::PortFile { path, source } => {
-                write!(f, "failed to write the port file {}: {source}", path.display())
-            }
             Self::Start(source) => write!(f, "failed to start the threads: {source}"),
             Self::Wait(source) => write!(f, "failed to wait for events: {source}"),
         }
@@ -63,7 +53,6 @@ impl error::Error for Error {
         match self {
             Self::Listen { source, .. }
             | Self::ListenUnix { source, .. }
-            | Self::PortFile { source, .. }
             | Self::Start(source)
             | Self::Wait(source) => Some(source),
             Self::NothingToListenOn => None,

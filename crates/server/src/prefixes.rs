@@ -1,10 +1,10 @@
 //! Counters by key prefix, for `stats detail`: off until somebody asks for them.
 //!
-//! Each worker counts in a map of its own, so that no two requests meet at a lock; a dump adds the maps up. A map takes
-//! a bounded number of prefixes: whoever invents keys cannot grow it without end.
+//! Each worker counts in a map of its own, so that no two requests meet at a lock; a dump adds the maps up. All maps
+//! together take a bounded number of bytes: whoever invents keys cannot grow them without end.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use larder_protocol::push_number;
 use parking_lot::Mutex;
@@ -24,6 +24,8 @@ pub(crate) struct Prefixes {
     is_enabled: AtomicBool,
     delimiter: u8,
     workers: Box<[Mutex<Map>]>,
+    /// Memory that the prefixes of all workers take, about.
+    bytes: AtomicUsize,
     overflows: AtomicU64,
 }
 
@@ -43,6 +45,7 @@ impl Prefixes {
             is_enabled: AtomicBool::new(is_enabled),
             delimiter,
             workers: (0..workers).map(|_| Mutex::default()).collect(),
+            bytes: AtomicUsize::new(0),
             overflows: AtomicU64::new(0),
         }
     }
@@ -65,11 +68,17 @@ impl Prefixes {
         let mut map = self.workers[worker].lock();
         if let Some(counts) = map.get_mut(prefix) {
             counts.add(count);
-        } else if map.len() < PREFIX_COUNT_MAX {
+        } else if self.take(PREFIX_OVERHEAD + prefix.len()) {
             map.entry(prefix.into()).or_default().add(count);
         } else {
             self.overflows.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Takes memory for a prefix, if there is any left.
+    fn take(&self, bytes: usize) -> bool {
+        let take = |taken: usize| taken.checked_add(bytes).filter(|&sum| sum <= PREFIX_BYTES_MAX);
+        self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
     /// Counts that found no place.
@@ -121,8 +130,11 @@ impl Counts {
     }
 }
 
-/// Prefixes that one worker counts.
-const PREFIX_COUNT_MAX: usize = 1 << 16;
+/// Memory for the prefixes of all workers, in bytes.
+const PREFIX_BYTES_MAX: usize = 8 << 20;
+
+/// What a prefix takes beside its bytes, about: counts, a pointer, its part of a node, an allocation's head.
+const PREFIX_OVERHEAD: usize = 96;
 
 #[cfg(test)]
 mod tests {
@@ -147,5 +159,19 @@ mod tests {
         prefixes.dump(&mut out);
         let expected = "PREFIX a get 2 hit 1 set 1 del 1\r\nPREFIX b get 1 hit 1 set 0 del 0\r\n";
         assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn prefixes_take_bounded_memory() {
+        let prefixes = Prefixes::new(b':', true, 4);
+        for worker in 0..4 {
+            for number in 0..20_000 {
+                let key = format!("{:>0200}:", worker * 100_000 + number);
+                prefixes.add(worker, key.as_bytes(), PrefixCount::Set);
+            }
+        }
+        let kept: usize = prefixes.workers.iter().map(|map| map.lock().len()).sum();
+        assert_eq!(kept, PREFIX_BYTES_MAX / (PREFIX_OVERHEAD + 200));
+        assert_eq!(prefixes.overflows(), 80_000 - kept as u64);
     }
 }

@@ -11,7 +11,7 @@ use crate::counters::Count;
 use crate::wire_log;
 
 /// Reads once, answers every complete request, writes once: three system calls with the wait before it, however many
-/// requests the read held.
+/// requests the read held. Returns how many bytes the client took.
 ///
 /// # Errors
 ///
@@ -22,12 +22,16 @@ pub(crate) fn turn(
     is_readable: bool,
     scratch: &mut [u8],
     cache: &mut Cache,
-) -> io::Result<()> {
+) -> io::Result<usize> {
+    let was_idle = !connection.wants_write();
     // What waits comes before what arrives, so that the backlog stays below one read and a line.
     if connection.has_work() {
         connection.receive(&[], cache);
     } else if is_readable && connection.wants_read() {
         read(socket, connection, scratch, cache)?;
+    }
+    if was_idle && let Some(first) = connection.output().chunks().next() {
+        wire_log::sent(cache.descriptor(), first);
     }
     write(socket, connection, cache)
 }
@@ -64,13 +68,17 @@ fn read(
 }
 
 /// Writes once, every reply that waits; more often only when they are in more pieces than one call takes.
-fn write(mut socket: &Socket, connection: &mut Connection<Cache>, cache: &Cache) -> io::Result<()> {
+fn write(
+    mut socket: &Socket,
+    connection: &mut Connection<Cache>,
+    cache: &Cache,
+) -> io::Result<usize> {
+    let mut taken = 0;
     while connection.wants_write() {
         let output = connection.output();
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let (mut count, mut offered) = (0, 0);
         for (slice, chunk) in slices.iter_mut().zip(output.chunks()) {
-            wire_log::sent(cache.descriptor(), chunk);
             *slice = IoSlice::new(chunk);
             count += 1;
             offered += chunk.len();
@@ -82,16 +90,17 @@ fn write(mut socket: &Socket, connection: &mut Connection<Cache>, cache: &Cache)
         let len = match result {
             Ok(len) => len,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Err(error) => return Err(error),
         };
         cache.counters().add(Count::BytesWritten, len as u64);
         output.advance(len);
+        taken += len;
         if len < offered {
-            return Ok(());
+            break;
         }
     }
-    Ok(())
+    Ok(taken)
 }
 
 /// Ends what is sent to a client and throws away what came from it, without closing; false if nothing came, or if the

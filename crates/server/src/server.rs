@@ -37,7 +37,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// An address that cannot be listened on, a port file that cannot be written, or a system without descriptors.
+    /// An address that cannot be listened on, or a system without descriptors.
     pub fn bind(config: Config) -> Result<Self, Error> {
         let listeners = listener::bind_all(&config)?;
         let addrs: Vec<SocketAddr> = listeners
@@ -48,8 +48,10 @@ impl Server {
             })
             .collect();
         if let Some(path) = &config.port_file {
-            write_port_file(path, &addrs)
-                .map_err(|source| Error::PortFile { path: path.clone(), source })?;
+            // As memcached: whoever waits for the file notices, everybody else is served.
+            if let Err(error) = write_port_file(path, &addrs) {
+                log::warn!("cannot write the port file {}: {error}", path.display());
+            }
         }
         let poller = Poller::new().map_err(Error::Start)?;
         let records = listeners.iter().map(Listener::record).collect();
@@ -83,7 +85,9 @@ impl Server {
         let maintenance = start_maintenance(&self.shared).map_err(Error::Start)?;
         let acceptor = Acceptor::new(Arc::clone(&self.shared), self.poller, self.listeners);
         let accepted = acceptor.run(&workers);
-        self.shared.stop.want();
+        if accepted.is_err() {
+            self.shared.stop.want();
+        }
         workers.join();
         maintenance.thread().unpark();
         // An error would be a panic, whose message has been printed.

@@ -11,7 +11,8 @@ use crate::Config;
 use crate::budgets::Budgets;
 use crate::classes::Classes;
 use crate::clock::Clock;
-use crate::counters::{Counters, Sums};
+use crate::config::Eviction;
+use crate::counters::{Count, Counters, Sums};
 use crate::prefixes::Prefixes;
 use crate::roster::Roster;
 
@@ -67,6 +68,15 @@ impl Shared {
     /// What all workers counted since the last reset.
     pub(crate) fn sums(&self) -> Sums {
         Sums::of(&self.counters).since(&self.reset_at.lock())
+    }
+
+    /// Stores that were refused because nothing could be evicted for them, since the start; with `-M` that is no trouble
+    /// of anybody's.
+    pub(crate) fn stores_without_memory(&self) -> u64 {
+        match self.config.eviction {
+            Eviction::Enabled => self.counters.iter().map(|c| c.get(Count::StoreNoMemory)).sum(),
+            Eviction::Disabled => 0,
+        }
     }
 
     /// The port that an address of the configuration was bound to.
@@ -152,7 +162,13 @@ impl Stop {
         Self { is_wanted: AtomicBool::new(false), is_graceful: AtomicBool::new(false), waker }
     }
 
+    /// Now, whatever was wanted before.
     pub(crate) fn want(&self) {
+        self.is_graceful.store(false, Ordering::Release);
+        self.wish();
+    }
+
+    fn wish(&self) {
         self.is_wanted.store(true, Ordering::Release);
         if let Err(error) = self.waker.wake() {
             log::error!("cannot wake the listener to stop it: {error}");
@@ -161,7 +177,7 @@ impl Stop {
 
     pub(crate) fn want_gracefully(&self) {
         self.is_graceful.store(true, Ordering::Release);
-        self.want();
+        self.wish();
     }
 
     pub(crate) fn is_wanted(&self) -> bool {

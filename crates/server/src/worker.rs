@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use larder_connection::{Phase, Unfinished};
+use larder_connection::Phase;
 use larder_dispatch::Receiver;
 use larder_poller::{Events, Interest, Poller};
 use larder_pool::{Key, Pool};
 use larder_store::Seconds;
 
-use crate::budgets::{Ledger, Resource};
+use crate::budgets::{Held, Ledger, Resource};
 use crate::cache::Cache;
 use crate::client::Client;
 use crate::counters::Count;
@@ -42,6 +42,8 @@ pub(crate) struct Worker {
     swept_at: Seconds,
     /// How many connection objects the others were last told of.
     objects: usize,
+    /// How many stores had been refused for want of memory at the last sweep.
+    refusals: u64,
 }
 
 impl Worker {
@@ -62,6 +64,7 @@ impl Worker {
             is_finishing: false,
             turns: 0,
             objects: 0,
+            refusals: 0,
         }
     }
 
@@ -112,6 +115,8 @@ impl Worker {
     fn patience(&self) -> Option<Duration> {
         if !self.queue.is_empty() {
             Some(Duration::ZERO)
+        } else if self.is_finishing {
+            Some(FINISH_INTERVAL)
         } else if self.clients.is_empty() && self.clients.spare() == 0 {
             None
         } else {
@@ -132,7 +137,10 @@ impl Worker {
             // Sends what it can, and closes whoever is owed nothing.
             self.turn(key, false);
         }
-        while !self.clients.is_empty() && self.shared.clock.elapsed() < deadline {
+        while !self.clients.is_empty()
+            && self.shared.stop.is_graceful()
+            && self.shared.clock.elapsed() < deadline
+        {
             if self.round(events, None).is_err() {
                 break;
             }
@@ -169,16 +177,20 @@ impl Worker {
         let now = self.cache.now();
         let turned =
             ready::turn(socket, connection, is_readable, &mut self.scratch, &mut self.cache)
-                .and_then(|()| {
+                .and_then(|taken| {
                     socket.set_interest(Interest {
                         read: connection.wants_read(),
                         write: connection.wants_write(),
-                    })
+                    })?;
+                    Ok(taken)
                 });
-        if let Err(error) = turned {
-            log::debug!("<{descriptor} {error}");
-            return self.close(key, Some(Count::ClosedOnError));
-        }
+        let taken = match turned {
+            Ok(taken) => taken,
+            Err(error) => {
+                log::debug!("<{descriptor} {error}");
+                return self.close(key, Some(Count::ClosedOnError));
+            }
+        };
         if client.connection.is_finished() {
             let lingers = self.is_finishing
                 && ready::linger(socket, &mut self.scratch)
@@ -194,21 +206,25 @@ impl Worker {
             self.cache.counters().add_one(Count::ConnYields);
         }
         self.turns += 1;
-        client.note_turn(is_readable, now, self.turns);
-        let unfinished = client.connection.unfinished();
-        let booked = std::mem::replace(&mut client.booked, unfinished);
-        if booked != unfinished {
-            self.ledger.book(&self.shared.budgets, &booked, &unfinished);
+        client.note_turn(is_readable, taken, now, self.turns);
+        if self.ledger.update(&self.shared.budgets, client) {
             self.settle();
         }
     }
 
-    /// Closes clients while this worker holds more than its share of a budget that is overdrawn.
+    /// While this worker holds more than its share of a budget that is overdrawn: gives back what holds nothing, closes
+    /// clients for the rest.
     fn settle(&mut self) {
-        for resource in Resource::ALL {
+        if self.ledger.is_overdrawn(&self.shared.budgets, Resource::SpareBytes) {
+            for (_, client) in self.clients.iter_mut() {
+                client.connection.trim();
+                self.ledger.update(&self.shared.budgets, client);
+            }
+        }
+        for resource in Resource::CLOSING {
             while self.ledger.is_overdrawn(&self.shared.budgets, resource) {
                 let Some(key) = self.choose_victim(resource) else { break };
-                self.close(key, Some(resource.count()));
+                self.close(key, resource.count());
             }
         }
     }
@@ -216,7 +232,7 @@ impl Worker {
     /// Who gives way: the one that waited longest where peers owe us bytes, the one that holds most where they owe us reading.
     fn choose_victim(&mut self, resource: Resource) -> Option<Key> {
         let holders = self.clients.iter_mut().filter_map(|(key, client)| {
-            let held = resource.held(&client.booked);
+            let held = client.booked.of(resource);
             let last_turn = if resource.gives_way_by_age() { client.progress_turn } else { 0 };
             (held > 0).then_some((Reverse(last_turn), held, key))
         });
@@ -234,7 +250,7 @@ impl Worker {
         if let Some(reason) = reason {
             self.cache.counters().add_one(reason);
         }
-        self.ledger.book(&self.shared.budgets, &client.booked, &Unfinished::default());
+        self.ledger.book(&self.shared.budgets, &client.booked, &Held::default());
         if let Some(record) = &client.record {
             // Before the descriptor is free for somebody else.
             self.shared.rosters[self.index].remove(record);
@@ -243,7 +259,8 @@ impl Worker {
         self.shared.connections.leave();
     }
 
-    /// Once a second: closes clients that are late, takes back memory that idle ones do not need.
+    /// Once a second: closes clients that are late, takes back memory that idle ones do not need. Values that clients do not
+    /// take any more cannot be evicted; while stores are refused for want of memory, such clients give way.
     fn sweep(&mut self) {
         let now = self.cache.now();
         let config = &self.shared.config;
@@ -251,6 +268,8 @@ impl Worker {
         let idle_age = config.idle_timeout.map(|age| age.as_secs());
         let is_over =
             |age: u32, limit: Option<u64>| limit.is_some_and(|limit| u64::from(age) > limit);
+        let refusals = self.shared.stores_without_memory();
+        let is_short_of_memory = std::mem::replace(&mut self.refusals, refusals) != refusals;
         let mut late = Vec::new();
         for (key, client) in self.clients.iter_mut() {
             if client.was_half_way && is_over(now.since(client.progress_at), half_age) {
@@ -259,9 +278,15 @@ impl Worker {
                 && is_over(now.since(client.active_at), idle_age)
             {
                 late.push((key, Count::ClosedIdle));
+            } else if is_short_of_memory
+                && client.booked.of(Resource::RepliesInFlight) > 0
+                && now.since(client.taken_at) >= STALL_AGE
+            {
+                late.push((key, Count::ClosedRepliesInFlight));
             } else if !client.is_trimmed && now.since(client.active_at) >= TRIM_AGE {
                 client.connection.trim();
                 client.is_trimmed = true;
+                self.ledger.update(&self.shared.budgets, client);
             }
         }
         for (key, reason) in late {
@@ -292,6 +317,12 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Seconds without a byte after which a client's spare buffers are given back.
 const TRIM_AGE: u32 = 3;
+
+/// Seconds without taking a byte after which a client that pins values gives way to stores.
+const STALL_AGE: u32 = 2;
+
+/// How often a graceful stop looks whether it is to end at once.
+const FINISH_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long a graceful stop waits for clients to read what they are owed.
 const FINISH_TIME_MAX: Duration = Duration::from_secs(5);

@@ -115,7 +115,7 @@ fn chunks(stats: &ClassStats, chunk_size: u32) -> Chunks {
 }
 
 /// The store's classes, with what is larger than the last counted in the last.
-fn classes(shared: &Shared) -> Vec<ClassStats> {
+pub(super) fn classes(shared: &Shared) -> Vec<ClassStats> {
     let mut classes = shared.store.class_stats();
     let count = shared.classes.chunk_sizes().len();
     if classes.len() > count

@@ -41,8 +41,10 @@ pub(super) fn push(shared: &Shared, page: &mut Page<'_>) {
     ] {
         page.push(name, budgets.used(resource));
         page.push(format_args!("{name}_limit"), budgets.limit(resource));
-        page.push(format_args!("{name}_closed"), sums.get(resource.count()));
+        let closed = resource.count().map_or(0, |count| sums.get(count));
+        page.push(format_args!("{name}_closed"), closed);
     }
+    page.push("spare_buffer_bytes", budgets.used(Resource::SpareBytes));
     let age = shared.config.budgets.half_command_age;
     page.push("half_command_seconds_limit", age.map_or(0, |age| age.as_secs()));
     page.push("half_command_seconds_closed", sums.get(Count::ClosedHalfCommand));

@@ -1,6 +1,7 @@
 //! Statistics that look at the items themselves: `stats sizes` and `stats cachedump`.
 //!
-//! Both walk the store a slice at a time, so that nobody waits for a lock; the one who asks waits for the walk.
+//! Both walk the store a slice at a time, so that nobody waits for a lock for long. The worker's other clients wait for the
+//! walk, and then the next such request for their turns.
 
 use std::collections::BTreeMap;
 
@@ -37,15 +38,21 @@ pub(super) fn dump_class(shared: &Shared, now: Seconds, mut words: Words<'_>, ou
     let Some(class) = usize::try_from(class).ok().filter(|&class| class <= CLASS_COUNT_MAX) else {
         return out.extend_from_slice(b"CLIENT_ERROR Illegal slab id\r\n");
     };
+    // Classes are counted from 1 on the wire.
+    let known = super::items::classes(shared);
+    let kept =
+        class.checked_sub(1).and_then(|index| known.get(index)).map_or(0, |class| class.items);
+    let limit = if limit == 0 { kept } else { kept.min(limit.into()) };
     let end = out.len() + DUMP_BYTES_MAX;
     let mut count = 0;
     walk(shared, now, |item| {
-        // Classes are counted from 1 on the wire.
-        if item.class() + 1 == class {
+        let goes_on = count < limit && out.len() < end;
+        // What is larger than the last class counts in it.
+        if goes_on && item.class().min(known.len() - 1) + 1 == class {
             push_item(shared, item, out);
             count += 1;
         }
-        out.len() < end && (limit == 0 || count < limit)
+        goes_on && count < limit
     });
     out.extend_from_slice(Status::End.line());
 }

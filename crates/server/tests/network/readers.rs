@@ -4,7 +4,7 @@ use std::thread;
 
 use larder_server::Config;
 
-use crate::kit::{Client, Running, config, pattern};
+use crate::kit::{Client, Running, config, pattern, until};
 
 #[test]
 fn who_does_not_read_is_not_read_from_and_loses_nothing() {
@@ -147,3 +147,70 @@ const BACKLOG_MAX: u64 = (32 << 10) + (16 << 10);
 
 /// More than the system's buffers take.
 const LARGE: usize = 7 << 20;
+
+#[test]
+fn who_pins_values_and_takes_none_gives_way_to_stores() {
+    let server = Running::start(Config { memory_bytes: 16 << 20, threads: 1, ..config() });
+    let mut other = server.connect();
+    let value = pattern(7, 900_000);
+    let mut slow = Vec::new();
+    // Each reader pins another value, until nothing is left that could be evicted.
+    for index in 0..100 {
+        let key = format!("key{index}");
+        if other.set(&key, &value) != "STORED\r\n" {
+            break;
+        }
+        let mut reader = server.connect_narrow();
+        reader.send(format!("get {key}\r\n").repeat(10));
+        other.until_stat("stats larder", "replies_in_flight", |count| count > slow.len() as u64);
+        slow.push(reader);
+    }
+    assert!((5..100).contains(&slow.len()), "{} values were pinned", slow.len());
+    until("stores succeed again", || other.set("new", &value) == "STORED\r\n");
+    assert!(other.stat("stats larder", "replies_in_flight_closed") > 0);
+    assert!(other.get("new") == Some(value), "another value");
+}
+
+#[test]
+fn buffers_that_hold_nothing_are_given_back_under_pressure() {
+    const CLIENTS: u64 = 30;
+    let mut small = config();
+    small.budgets.unread_reply_bytes = 2 << 20;
+    let server = Running::start(Config { threads: 1, ..small });
+    let mut other = server.connect();
+    let value = pattern(1, 1000);
+    assert_eq!(other.set("key", &value), "STORED\r\n");
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send("get key\r\n".repeat(200));
+        for _ in 0..200 {
+            assert!(client.value("key").as_ref() == Some(&value), "another value");
+        }
+        // It stays active: nothing of this is the work of the sweep for idle clients.
+        assert_eq!(client.ask("version"), "VERSION 1.6.45\r\n");
+    }
+    let page = other.stats("stats larder");
+    let spare = page["spare_buffer_bytes"].parse::<u64>().unwrap();
+    assert!((1..=2 << 20).contains(&spare), "{spare} bytes are spare");
+    assert_eq!(page["unread_reply_bytes_closed"], "0");
+    for client in &mut clients {
+        assert_eq!(client.ask("version"), "VERSION 1.6.45\r\n", "nobody was closed");
+    }
+}
+
+#[test]
+fn walking_the_store_leaves_others_their_turns() {
+    let server = Running::start(Config { threads: 1, ..config() });
+    let mut other = server.connect();
+    for index in 0..2000 {
+        assert_eq!(other.set(&format!("key{index}"), b"x"), "STORED\r\n");
+    }
+    let mut walker = server.connect();
+    walker.send("stats cachedump 1 0\r\nstats cachedump 63 0\r\n".repeat(300));
+    assert_eq!(other.ask("version"), "VERSION 1.6.45\r\n");
+    let yields = other.stat("stats", "conn_yields");
+    assert!(yields > 0, "one read held 600 walks, and others waited for them all");
+    for _ in 0..600 {
+        while walker.line() != "END\r\n" {}
+    }
+}

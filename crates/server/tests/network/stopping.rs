@@ -43,7 +43,19 @@ fn stopping_before_run_is_not_forgotten() {
 
 #[test]
 fn a_graceful_stop_sends_what_is_owed() {
-    let mut server = Running::start(Config { item_bytes_max: 8 << 20, threads: 1, ..config() });
+    check_graceful(|server| server.stop.stop_gracefully());
+}
+
+#[test]
+fn shutdown_graceful_sends_what_is_owed() {
+    check_graceful(|server| server.connect().send("shutdown graceful\r\n"));
+}
+
+#[track_caller]
+fn check_graceful(stop: impl FnOnce(&Running)) {
+    let small = config();
+    let mut server =
+        Running::start(Config { item_bytes_max: 8 << 20, threads: 1, shutdown: true, ..small });
     let value = pattern(3, LARGE);
     assert_eq!(server.connect().set("key", &value), "STORED\r\n");
     let mut slow = server.connect_narrow();
@@ -51,7 +63,7 @@ fn a_graceful_stop_sends_what_is_owed() {
     slow.send("get key\r\nget key\r\n");
     let mut observer = server.connect();
     observer.until_stat("stats larder", "replies_in_flight", |count| count == 1);
-    server.stop.stop_gracefully();
+    stop(&server);
     assert!(observer.ends(), "those who are owed nothing go at once");
     assert!(server.is_running(), "it waits for its last client");
     for _ in 0..2 {
