@@ -282,7 +282,8 @@ fn budgets(
     let incomplete_value_bytes = if given.is_given("incomplete-value-limit") {
         bytes("incomplete-value-limit")?
     } else {
-        (memory_bytes / 2).max(2 * item_bytes_max)
+        // Room for two of the largest, but never all: values that are kept must not give way to halves.
+        (memory_bytes / 2).max((2 * item_bytes_max).min(memory_bytes / 4 * 3))
     };
     let seconds: u64 = number(given, "half-command-timeout", "the seconds", 0, u32::MAX.into())?;
     Ok(Budgets {

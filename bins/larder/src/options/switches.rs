@@ -238,7 +238,7 @@ const SWITCHES: &[Switch] = &[
     switch('o', "extended", Values("LIST"), COMMANDS, "Extended options, with commas: idle_timeout=SECONDS closes clients that are\nsilent for so long (0: never), read_buf_mem_limit=MB sets\n--incomplete-command-limit, track_sizes lets stats sizes count;\nthose that tune memcached's inside are accepted"),
 
     long("unread-reply-limit", Value("SIZE", "64m"), BUDGETS, "Bytes of replies that clients have not read"),
-    long("incomplete-value-limit", Value("SIZE", ""), BUDGETS, "Bytes of values that have arrived in part\n[default: half of -m, at least twice -I]"),
+    long("incomplete-value-limit", Value("SIZE", ""), BUDGETS, "Bytes of values that have arrived in part\n[default: half of -m; for twice -I up to 3/4 of it]"),
     long("incomplete-command-limit", Value("SIZE", "64m"), BUDGETS, "Bytes of command lines that have arrived in part"),
     long("replies-in-flight-limit", Value("NUM", "65536"), BUDGETS, "Values sent from item memory that clients have not read"),
     long("half-command-timeout", Value("SECONDS", "30"), BUDGETS, "Time that half a command may wait for its other half; 0 is no limit"),

@@ -246,6 +246,7 @@ fn budgets_have_switches() {
         ),
         ("-m|128", Budgets { incomplete_value_bytes: 64 << 20, ..defaults }),
         ("-m|3", Budgets { incomplete_value_bytes: 2 << 20, ..defaults }),
+        ("-m|64|-I|32m", Budgets { incomplete_value_bytes: 48 << 20, ..defaults }),
     ] {
         check(&format!("-s|/x|{line}"), budgets, expected);
     }
