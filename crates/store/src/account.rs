@@ -223,7 +223,7 @@ impl<'a> Grant<'a> {
     /// What a grant would need to hold, if there is not enough.
     pub(crate) fn spend(&mut self, bytes: u64) -> Result<(), Need> {
         if self.bytes < bytes && self.fill(bytes) > 0 {
-            return Err(Need(bytes));
+            return Err(Need::Room(bytes));
         }
         self.bytes -= bytes;
         Ok(())
@@ -238,9 +238,14 @@ impl Drop for Grant<'_> {
     }
 }
 
-/// So many bytes are needed and not there: let go of the lock, make room, try again.
+/// What is missing: let go of the lock, see to it, try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Need(pub(crate) u64);
+pub(crate) enum Need {
+    /// So many bytes below the limit.
+    Room(u64),
+    /// So many bytes that the system refused to allocate, though the limit allows them. They were given back to the account.
+    Memory(u64),
+}
 
 /// What an allocation of this size takes from the system, by the rules of glibc: a word of header, 16-byte steps, at
 /// least 32 bytes, and whole pages from 128 KiB on.

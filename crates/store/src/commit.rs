@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::account::{Grant, Need};
+use crate::account::{Account, Grant, Need};
 use crate::draft::{Draft, Refusal};
-use crate::item::{Body, Filling, Item, Kept, LINE_END, join};
+use crate::filling::{Filling, join};
+use crate::item::{Body, Item, Kept, LINE_END, Slices};
 use crate::seconds::Seconds;
 use crate::shard::{Attributes, Found, Items};
 use crate::store::{Inner, Store};
@@ -63,21 +64,22 @@ impl Store {
         }
         let joining = matches!(condition, Condition::Append | Condition::Prepend);
         let mut grant = Grant::empty(account);
-        let need = loop {
+        let mut failures = 0;
+        loop {
             let step = if joining {
                 inner.try_join(&draft, condition, now, &mut grant)?
             } else {
                 inner.try_store(&mut draft, condition, now, &mut grant)
             };
-            match step {
+            let need = match step {
                 Ok(outcome) => return Ok(outcome),
-                Err(Need(bytes)) => match inner.make_room(home, bytes, now) {
-                    Some(room) => grant = room,
-                    None => break bytes,
-                },
+                Err(need) => need,
+            };
+            match inner.meet(need, home, now, &mut failures) {
+                Some(room) => grant = room,
+                None => break,
             }
-        };
-        debug_assert!(need > 0, "nothing was missing");
+        }
         let attributes = draft.attributes;
         let size =
             inner.rules.item_bytes(draft.key_len.into(), attributes.flags, draft.value_len());
@@ -158,11 +160,13 @@ impl Inner {
                 return Ok(Err(need));
             }
             let filling = match &slot.body {
-                Body::Owned(_) => joined(draft, condition, &slot.body.data(draft.key_len)),
+                Body::Owned(_) => {
+                    joined(draft, condition, &slot.body.data(draft.key_len), &shard.account)
+                }
                 Body::Shared(_) => {
                     let pinned = slot.body.pin(draft.key_len, &shard.account);
                     drop(items);
-                    let filling = joined(draft, condition, &pinned.slices());
+                    let filling = joined(draft, condition, &pinned.slices(), &shard.account);
                     items = shard.lock(now);
                     if !is_still_there(&items, index, &pinned) || !is_live(&items, index, now) {
                         drop(items);
@@ -173,8 +177,13 @@ impl Inner {
                     filling
                 }
             };
+            let Some(filling) = filling else {
+                drop(items);
+                shard.account.credit(bytes);
+                return Ok(Err(Need::Memory(bytes)));
+            };
             debug_assert_eq!(filling.charged(), bytes, "joined bytes are paid for");
-            let body = filling.into_body(draft.key_len, &shard.account);
+            let body = filling.into_body(draft.key_len);
             let with = Attributes { expiry: items.slots[index].expiry, ..with };
             let (cas, old): (u64, Option<Arc<Kept>>) = items.replace(index, body, with, now);
             drop(items);
@@ -184,17 +193,21 @@ impl Inner {
     }
 }
 
-fn joined(draft: &Draft, condition: Condition, old: &crate::item::Slices<'_>) -> Filling {
+fn joined(
+    draft: &Draft,
+    condition: Condition,
+    old: &Slices<'_>,
+    account: &Arc<Account>,
+) -> Option<Filling> {
     let new = draft.data().unwrap_or_else(|| old.clone());
-    let value_len = |slices: &crate::item::Slices<'_>| {
-        slices.clone().map(<[u8]>::len).sum::<usize>() - LINE_END.len()
-    };
+    let value_len =
+        |slices: &Slices<'_>| slices.clone().map(<[u8]>::len).sum::<usize>() - LINE_END.len();
     if condition == Condition::Prepend {
         let len = value_len(&new);
-        join(draft.key(), new, len, old.clone())
+        join(account, draft.key(), new, len, old.clone())
     } else {
         let len = value_len(old);
-        join(draft.key(), old.clone(), len, new)
+        join(account, draft.key(), old.clone(), len, new)
     }
 }
 

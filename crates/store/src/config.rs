@@ -53,14 +53,6 @@ impl Config {
         let wanted = self.shards.unwrap_or_else(|| by_memory.clamp(1, SHARDS_DEFAULT_MAX));
         wanted.clamp(1, SHARDS_MAX).next_power_of_two()
     }
-
-    /// Sub-tables a shard, as a power of two: so many that one of them is rebuilt in well under a millisecond when the
-    /// memory is full of small items.
-    pub(crate) fn table_count(&self, shards: usize) -> usize {
-        let shard_bytes = self.memory_bytes / shards as u64;
-        let wanted = usize::try_from(shard_bytes / TABLE_BYTES).unwrap_or(usize::MAX);
-        wanted.clamp(1, TABLES_MAX).next_power_of_two()
-    }
 }
 
 /// Memory that earns a lock of its own.
@@ -68,6 +60,3 @@ const SHARD_BYTES: u64 = 16 << 20;
 const SHARDS_DEFAULT_MAX: usize = 1024;
 /// The hash has 13 bits for the shard; see `store.rs`.
 const SHARDS_MAX: usize = 4096;
-/// Memory that one sub-table indexes: about 2 000 items of the smallest size.
-const TABLE_BYTES: u64 = 192 << 10;
-const TABLES_MAX: usize = 1 << 20;

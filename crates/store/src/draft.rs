@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::account::Account;
-use crate::item::{Body, Filling, LINE_END, Slices};
+use crate::filling::Filling;
+use crate::item::{Body, LINE_END, Slices};
 use crate::seconds::{Expiry, Seconds};
 use crate::shard::Attributes;
 use crate::store::{Inner, Store};
@@ -81,15 +82,11 @@ impl Store {
             return Err(Refusal::OutOfMemory);
         }
         let bytes = Filling::first_bytes(len);
-        if !shard.account.take(bytes) {
-            let made =
-                inner.make_room(index, bytes, now).and_then(|mut room| room.spend(bytes).ok());
-            if made.is_none() {
-                shard.lock(now).count_refusal(item_bytes);
-                return Err(Refusal::OutOfMemory);
-            }
-        }
-        let mut filling = Filling::start(len);
+        let start = || Filling::start(len, &shard.account);
+        let Some(mut filling) = inner.obtain(index, bytes, || now, start) else {
+            shard.lock(now).count_refusal(item_bytes);
+            return Err(Refusal::OutOfMemory);
+        };
         filling.push(key);
         shard.account.drafts.fetch_add(bytes, Relaxed);
         Ok(Draft {
@@ -171,18 +168,16 @@ impl Draft {
     fn grow(&mut self) -> Result<(), Refusal> {
         let (Some(filling), Some(store)) = (&mut self.filling, &self.store) else { return Ok(()) };
         let Some(bytes) = filling.growth_bytes() else { return Ok(()) };
-        if !self.account.take(bytes) {
-            let index = store.shard_index(self.hash);
-            let room = store.make_room(index, bytes, self.started);
-            if room.and_then(|mut room| room.spend(bytes).ok()).is_none() {
-                let value_len = self.value_len();
-                let size =
-                    store.rules.item_bytes(self.key_len.into(), self.attributes.flags, value_len);
-                store.shards[index].lock_any_time().count_refusal(size);
-                return Err(Refusal::OutOfMemory);
-            }
+        let index = store.shard_index(self.hash);
+        let now = || self.started;
+        let grown = store.obtain(index, bytes, now, || filling.grow());
+        if grown.is_none() {
+            let value_len = self.value_len();
+            let size =
+                store.rules.item_bytes(self.key_len.into(), self.attributes.flags, value_len);
+            store.shards[index].lock_any_time().count_refusal(size);
+            return Err(Refusal::OutOfMemory);
         }
-        filling.grow();
         self.account.drafts.fetch_add(bytes, Relaxed);
         Ok(())
     }
@@ -205,7 +200,7 @@ impl Draft {
     pub(crate) fn take_body(&mut self) -> Option<Body> {
         let filling = self.filling.take()?;
         self.account.drafts.fetch_sub(filling.charged(), Relaxed);
-        Some(filling.into_body(self.key_len, &self.account))
+        Some(filling.into_body(self.key_len))
     }
 }
 

@@ -2,44 +2,74 @@
 //!
 //! Sets of four 16-bit fingerprints, the newest first; about as many as there are items. A false match, one in
 //! sixteen thousand, lets an item skip the small queue: harmless.
+//!
+//! Sets come in pages, added one at a time as items come, so that no growth copies much: see [`crate::spread`].
 
 use crate::account::{Account, allocation_bytes};
+use crate::spread::Spread;
 
 /// Fingerprints of evicted keys.
 #[derive(Debug, Default)]
 pub(crate) struct Ghost {
-    /// A power of two of them, or none yet.
-    sets: Vec<[u16; WAYS]>,
+    pages: Vec<Box<[Set]>>,
+    spread: Spread,
+    bytes: u64,
 }
 
 impl Ghost {
     /// Memory this takes.
     pub(crate) fn bytes(&self) -> u64 {
-        set_bytes(self.sets.len())
+        self.bytes
     }
 
-    /// Grows with the number of items, if there is memory to spare.
+    /// Grows with the number of items, a page at a time, if there is memory to spare.
     pub(crate) fn fit(&mut self, items: usize, account: &Account) {
-        if self.sets.len() * WAYS >= items {
+        if self.pages.len() * PAGE_SETS * WAYS >= items || !self.reserve(account) {
             return;
         }
-        let (old, new) = (self.sets.len(), (self.sets.len() * 2).max(SETS_MIN));
-        if !account.take(set_bytes(new)) {
+        if !account.take(PAGE_BYTES) {
             return;
         }
-        // A fingerprint does not say in which half it belongs now: it goes into both.
-        let mut sets = Vec::with_capacity(new);
-        sets.extend_from_slice(&self.sets);
-        sets.extend_from_slice(&self.sets);
-        sets.resize(new, [0; WAYS]);
-        self.sets = sets;
-        account.credit(set_bytes(old));
+        let mut page = Vec::new();
+        if page.try_reserve_exact(PAGE_SETS).is_err() {
+            account.credit(PAGE_BYTES);
+            return;
+        }
+        // A fingerprint does not say in which of the two pages it belongs now: it goes into both.
+        match self.pages.get(self.spread.source()) {
+            Some(source) => page.extend_from_slice(source),
+            None => page.resize(PAGE_SETS, [0; WAYS]),
+        }
+        self.bytes += PAGE_BYTES;
+        if !self.pages.is_empty() {
+            self.spread.grow();
+        }
+        self.pages.push(page.into_boxed_slice());
+    }
+
+    /// Room for one more page in the list of pages.
+    fn reserve(&mut self, account: &Account) -> bool {
+        let (len, old) = (self.pages.len(), self.pages.capacity());
+        if len < old {
+            return true;
+        }
+        let new = (old * 2).max(4);
+        if !account.take(list_bytes(new)) {
+            return false;
+        }
+        if self.pages.try_reserve_exact(new - len).is_err() {
+            account.credit(list_bytes(new));
+            return false;
+        }
+        self.bytes = self.bytes + list_bytes(new) - list_bytes(old);
+        account.credit(list_bytes(old));
+        true
     }
 
     /// Remembers a key.
     pub(crate) fn insert(&mut self, hash: u64) {
-        let (index, print) = self.place(hash);
-        if let Some(set) = self.sets.get_mut(index) {
+        let (set, print) = self.set(hash);
+        if let Some(set) = set {
             set.rotate_right(1);
             set[0] = print;
         }
@@ -47,24 +77,29 @@ impl Ghost {
 
     /// Whether the key is remembered; it is forgotten by that.
     pub(crate) fn take(&mut self, hash: u64) -> bool {
-        let (index, print) = self.place(hash);
-        let Some(set) = self.sets.get_mut(index) else { return false };
+        let (set, print) = self.set(hash);
+        let Some(set) = set else { return false };
         let Some(way) = set.iter().position(|&other| other == print) else { return false };
         set[way] = 0;
         true
     }
 
-    fn place(&self, hash: u64) -> (usize, u16) {
+    fn set(&mut self, hash: u64) -> (Option<&mut Set>, u16) {
         let mixed = hash.wrapping_mul(0x9FB2_1C65_1E98_DF25);
-        let index = (mixed >> 8) as usize & self.sets.len().saturating_sub(1);
+        let page = self.pages.get_mut(self.spread.place((mixed >> 8) as usize));
+        let index = (mixed >> 40) as usize % PAGE_SETS;
         let print = (mixed >> 48) as u16;
-        (index, print.max(1))
+        (page.and_then(|page| page.get_mut(index)), print.max(1))
     }
 }
 
-fn set_bytes(sets: usize) -> u64 {
-    allocation_bytes(sets * size_of::<[u16; WAYS]>())
+type Set = [u16; WAYS];
+
+fn list_bytes(pages: usize) -> u64 {
+    allocation_bytes(pages * size_of::<Box<[Set]>>())
 }
 
 const WAYS: usize = 4;
-const SETS_MIN: usize = 16;
+/// A page is for 256 items.
+const PAGE_SETS: usize = 64;
+const PAGE_BYTES: u64 = allocation_bytes(PAGE_SETS * size_of::<Set>());

@@ -1,4 +1,4 @@
-//! The bytes of an item: where they lie, how they are filled, how long they live.
+//! The bytes of an item: where they lie and how long they live. How they are filled: [`crate::filling`].
 //!
 //! ```text
 //!   up to 2 KiB    Owned    [key | value | \r\n]                                  one allocation
@@ -140,7 +140,8 @@ impl Body {
                 let charged = KEPT_BYTES + allocation_bytes(bytes.len());
                 account.force(charged);
                 account.pinned.fetch_add(charged, Relaxed);
-                let kept = Kept::new(Parts::One(bytes.clone()), key_len, charged, account);
+                let mut kept = Kept::empty(account);
+                kept.fill(Parts::One(bytes.clone()), key_len, charged);
                 kept.unlinked.store(true, Relaxed);
                 Arc::new(kept)
             }
@@ -181,10 +182,18 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    fn new(parts: Parts, key_len: u8, charged: u64, account: &Arc<Account>) -> Self {
-        let len = parts.iter().map(<[u8]>::len).sum();
-        let unlinked = AtomicBool::new(false);
-        Self { parts, len, charged, account: Arc::clone(account), key_len, unlinked }
+    /// Of nothing, and paid for by somebody else.
+    pub(crate) fn empty(account: &Arc<Account>) -> Self {
+        let (parts, unlinked) = (Parts::One(Box::default()), AtomicBool::new(false));
+        Self { parts, len: 0, charged: 0, account: Arc::clone(account), key_len: 0, unlinked }
+    }
+
+    /// Gives it the bytes, which it pays for from now on.
+    pub(crate) fn fill(&mut self, parts: Parts, key_len: u8, charged: u64) {
+        self.len = parts.iter().map(<[u8]>::len).sum();
+        self.parts = parts;
+        self.key_len = key_len;
+        self.charged = charged;
     }
 }
 
@@ -200,7 +209,7 @@ impl Drop for Kept {
 
 /// Key, value and `\r\n`, in one piece or several. The key lies in the first.
 #[derive(Debug)]
-enum Parts {
+pub(crate) enum Parts {
     One(Box<[u8]>),
     Many(Vec<Box<[u8]>>),
 }
@@ -213,7 +222,7 @@ impl Parts {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.data(0)
     }
 
@@ -229,7 +238,7 @@ impl Parts {
         part.and_then(|bytes| bytes.get(at..)).unwrap_or_default()
     }
 
-    fn data(&self, key_len: usize) -> Slices<'_> {
+    pub(crate) fn data(&self, key_len: usize) -> Slices<'_> {
         let rest = match self {
             Self::One(_) => [].iter(),
             Self::Many(parts) => parts.get(1..).unwrap_or_default().iter(),
@@ -238,196 +247,9 @@ impl Parts {
     }
 }
 
-/// The bytes of an item while they are arriving, and what has been paid for them.
-#[derive(Debug)]
-pub(crate) struct Filling {
-    parts: Parts,
-    /// Of key, value and `\r\n`.
-    len: usize,
-    filled: usize,
-    charged: u64,
-}
-
-impl Filling {
-    /// What [`Self::start`] takes.
-    pub(crate) fn first_bytes(len: usize) -> u64 {
-        match layout(len) {
-            Layout::Owned => allocation_bytes(len),
-            Layout::One => KEPT_BYTES + allocation_bytes(len),
-            Layout::Many { chunk } => {
-                KEPT_BYTES + table_bytes(len, chunk) + allocation_bytes(chunk)
-            }
-        }
-    }
-
-    /// What an item of this length takes when all of it is there.
-    pub(crate) fn whole_bytes(len: usize) -> u64 {
-        match layout(len) {
-            Layout::Owned | Layout::One => Self::first_bytes(len),
-            Layout::Many { chunk } => {
-                let full = (len / chunk) as u64 * allocation_bytes(chunk);
-                KEPT_BYTES + table_bytes(len, chunk) + full + allocation_bytes(len % chunk)
-            }
-        }
-    }
-
-    /// Memory for the first bytes, which the caller has taken from the account.
-    pub(crate) fn start(len: usize) -> Self {
-        let charged = Self::first_bytes(len);
-        let parts = match layout(len) {
-            Layout::Owned | Layout::One => Parts::One(zeroed(len)),
-            Layout::Many { chunk } => {
-                let mut parts = Vec::with_capacity(len.div_ceil(chunk));
-                parts.push(zeroed(chunk));
-                Parts::Many(parts)
-            }
-        };
-        Self { parts, len, filled: 0, charged }
-    }
-
-    /// What [`Self::grow`] takes now; `None` while there is room, or when all is filled.
-    pub(crate) fn growth_bytes(&self) -> Option<u64> {
-        let len = self.next_chunk()?;
-        Some(allocation_bytes(len))
-    }
-
-    /// Memory for the next bytes, which the caller has taken from the account.
-    pub(crate) fn grow(&mut self) {
-        let Some(len) = self.next_chunk() else { return };
-        if let Parts::Many(parts) = &mut self.parts {
-            self.charged += allocation_bytes(len);
-            parts.push(zeroed(len));
-        }
-    }
-
-    fn next_chunk(&self) -> Option<usize> {
-        let Parts::Many(parts) = &self.parts else { return None };
-        let chunk = parts.first()?.len();
-        let reached = parts.len() * chunk;
-        (self.filled >= reached && reached < self.len).then(|| chunk.min(self.len - reached))
-    }
-
-    /// Where the next bytes go; empty when memory must be taken first, or all is filled.
-    pub(crate) fn space(&mut self) -> &mut [u8] {
-        match &mut self.parts {
-            Parts::One(bytes) => bytes.get_mut(self.filled..).unwrap_or_default(),
-            Parts::Many(parts) => {
-                let chunk = parts.first().map_or(1, |part| part.len());
-                let part = parts.get_mut(self.filled / chunk);
-                part.and_then(|part| part.get_mut(self.filled % chunk..)).unwrap_or_default()
-            }
-        }
-    }
-
-    /// Bytes came into [`Self::space`]; more than it had room for are not counted.
-    pub(crate) fn advance(&mut self, count: usize) {
-        let room = self.space().len();
-        debug_assert!(count <= room, "filled {count} of {room}");
-        self.filled += count.min(room);
-    }
-
-    /// Copies bytes in while there is memory; says how many.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> usize {
-        let space = self.space();
-        let count = space.len().min(bytes.len());
-        let (into, from) = (space.get_mut(..count), bytes.get(..count));
-        if let (Some(into), Some(from)) = (into, from) {
-            into.copy_from_slice(from);
-        }
-        self.filled += count;
-        count
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    pub(crate) fn filled(&self) -> usize {
-        self.filled
-    }
-
-    pub(crate) fn charged(&self) -> u64 {
-        self.charged
-    }
-
-    /// What was filled so far.
-    pub(crate) fn data(&self, key_len: u8) -> Slices<'_> {
-        self.parts.data(key_len.into())
-    }
-
-    /// Whether it ends, as it should, with `\r\n`; the two bytes may lie in two chunks.
-    pub(crate) fn is_terminated(&self) -> bool {
-        let mut last = [0; 2];
-        for byte in self.parts.iter().flat_map(|part| part.get(part.len().saturating_sub(2)..)) {
-            for &byte in byte {
-                last = [last[1], byte];
-            }
-        }
-        self.filled == self.len && last == LINE_END
-    }
-
-    pub(crate) fn into_body(self, key_len: u8, account: &Arc<Account>) -> Body {
-        match (layout(self.len), self.parts) {
-            (Layout::Owned, Parts::One(bytes)) => Body::Owned(bytes),
-            (_, parts) => Body::Shared(Arc::new(Kept::new(parts, key_len, self.charged, account))),
-        }
-    }
-}
-
-/// Builds the body of `key`, the value of `front` and the whole of `back`, the caller having taken
-/// [`Filling::whole_bytes`] of it.
-pub(crate) fn join(key: &[u8], front: Slices<'_>, front_len: usize, back: Slices<'_>) -> Filling {
-    let back_len: usize = back.clone().map(<[u8]>::len).sum();
-    let mut filling = Filling::start(key.len() + front_len + back_len);
-    let mut front_left = front_len;
-    let front = front.map(|slice| {
-        let cut = slice.get(..front_left.min(slice.len())).unwrap_or_default();
-        front_left -= cut.len();
-        cut
-    });
-    for mut slice in std::iter::once(key).chain(front).chain(back) {
-        while !slice.is_empty() {
-            filling.grow();
-            let count = filling.push(slice);
-            slice = slice.get(count..).unwrap_or_default();
-        }
-    }
-    filling
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
-    Owned,
-    One,
-    Many { chunk: usize },
-}
-
-fn layout(len: usize) -> Layout {
-    if len < SHARED_LEN_MIN {
-        Layout::Owned
-    } else if len <= CHUNK_LEN_MIN {
-        Layout::One
-    } else {
-        Layout::Many { chunk: (len / 64).next_power_of_two().clamp(CHUNK_LEN_MIN, CHUNK_LEN_MAX) }
-    }
-}
-
-fn table_bytes(len: usize, chunk: usize) -> u64 {
-    allocation_bytes(len.div_ceil(chunk) * size_of::<Box<[u8]>>())
-}
-
-fn zeroed(len: usize) -> Box<[u8]> {
-    vec![0; len].into_boxed_slice()
-}
-
 /// What ends a stored value.
 pub(crate) const LINE_END: [u8; 2] = *b"\r\n";
 
-/// Shorter ones are copied when they are pinned: a counted head for each would be 2 % of them and more.
-const SHARED_LEN_MIN: usize = 2 << 10;
-/// Up to this a value gets all its memory at once.
-const CHUNK_LEN_MIN: usize = 64 << 10;
-/// A value of 64 MiB or more: the table of its chunks stays a thousandth of a percent.
-const CHUNK_LEN_MAX: usize = 1 << 20;
 /// A `Kept` in its `Arc`: two counts before it.
-const KEPT_BYTES: u64 = allocation_bytes(size_of::<Kept>() + 2 * size_of::<usize>());
+pub(crate) const KEPT_LEN: usize = size_of::<Kept>() + 2 * size_of::<usize>();
+pub(crate) const KEPT_BYTES: u64 = allocation_bytes(KEPT_LEN);

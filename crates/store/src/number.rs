@@ -2,7 +2,8 @@
 
 use crate::account::{Grant, Need};
 use crate::draft::Refusal;
-use crate::item::{Filling, LINE_END, Slices};
+use crate::filling::Filling;
+use crate::item::{LINE_END, Slices};
 use crate::seconds::Seconds;
 use crate::shard::{Attributes, Found, Released};
 use crate::store::{Inner, Store};
@@ -51,12 +52,13 @@ impl Store {
         let hash = inner.hash(key);
         let home = inner.shard_index(hash);
         let mut grant = Grant::empty(&inner.shards[home].account);
+        let mut failures = 0;
         loop {
-            let Need(bytes) = match inner.try_adjust(hash, key, delta, now, &mut grant)? {
+            let need = match inner.try_adjust(hash, key, delta, now, &mut grant)? {
                 Ok(adjusted) => return Ok(adjusted),
                 Err(need) => need,
             };
-            let Some(room) = inner.make_room(home, bytes, now) else {
+            let Some(room) = inner.meet(need, home, now, &mut failures) else {
                 let size = inner.rules.item_bytes(key.len(), 0, DIGITS_MAX);
                 inner.shards[home].lock(now).count_refusal(size);
                 return Err(AdjustError::Refused(Refusal::OutOfMemory));
@@ -107,17 +109,22 @@ impl Inner {
         if size > self.item_bytes_max {
             return Err(AdjustError::Refused(Refusal::TooLarge));
         }
-        if let Err(need) = grant.spend(Filling::whole_bytes(key.len() + len + LINE_END.len())) {
+        let whole_len = key.len() + len + LINE_END.len();
+        let bytes = Filling::whole_bytes(whole_len);
+        if let Err(need) = grant.spend(bytes) {
             return Ok(Err(need));
         }
-        let mut filling = Filling::start(key.len() + len + LINE_END.len());
+        let Some(mut filling) = Filling::start(whole_len, &shard.account) else {
+            shard.account.credit(bytes);
+            return Ok(Err(Need::Memory(bytes)));
+        };
         filling.push(key);
         filling.push(digits);
         filling.space().fill(b' ');
         filling.advance(len - digits.len());
         filling.push(&LINE_END);
         let (last_access, was_fetched) = (slot.last_access, slot.was_fetched);
-        let body = filling.into_body(key_len, &shard.account);
+        let body = filling.into_body(key_len);
         let (cas, old) = items.replace(index, body, with, last_access);
         items.slots[index].was_fetched = was_fetched;
         let class = items.slots[index].class.into();

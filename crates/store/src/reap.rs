@@ -14,8 +14,8 @@ impl Items {
         wanted: u64,
         spared: usize,
         bodies: &mut Released,
-    ) -> usize {
-        let (mut count, mut freed) = (0, 0);
+    ) -> Removed {
+        let mut removed = Removed::default();
         for step in 1..=SLICE as usize {
             let Some(index) = self.queues.candidate() else { break };
             let slot = &self.slots[index];
@@ -29,7 +29,7 @@ impl Items {
             if matches!(farewell, Farewell::Evicted(_)) {
                 let again = match state {
                     _ if slot.body.is_pinned() => Some(frequency),
-                    _ if count == 0 && spared + step >= PATIENCE => None,
+                    _ if removed.items == 0 && spared + step >= PATIENCE => None,
                     State::Small if frequency >= PROVEN => Some(0),
                     State::Main if frequency > 0 => Some(frequency - 1),
                     _ => None,
@@ -45,13 +45,12 @@ impl Items {
                 }
             }
             bodies.push(self.remove(index, farewell));
-            count += 1;
-            freed += charged;
-            if freed >= wanted {
+            removed.add(charged);
+            if removed.bytes >= wanted {
                 break;
             }
         }
-        count
+        removed
     }
 
     /// Whether a pass over the slots would find something to remove.
@@ -60,17 +59,17 @@ impl Items {
     }
 
     /// Goes on with the pass over the slots: removes what has expired or was flushed among the next 64.
-    pub(crate) fn pass_slice(&mut self, now: Seconds, bodies: &mut Released) -> usize {
+    pub(crate) fn pass_slice(&mut self, now: Seconds, bodies: &mut Released) -> Removed {
         let start = self.pass.at.unwrap_or_else(|| {
             self.pass.seen_earliest = Expiry::NEVER;
             0
         });
-        let mut count = 0;
+        let mut removed = Removed::default();
         let end = self.slots.end();
         let stop = start.saturating_add(SLICE).min(end);
         for index in start..stop {
             let Some(slot) = self.slots.get(index) else { continue };
-            let expiry = slot.expiry;
+            let (expiry, charged) = (slot.expiry, slot.body.charged());
             let farewell = match self.judge(index, now) {
                 Found::Flushed(_) => Farewell::Flushed,
                 Found::Expired(_) => Farewell::Expired,
@@ -80,13 +79,28 @@ impl Items {
                 }
             };
             bodies.push(self.remove(index, farewell));
-            count += 1;
+            removed.add(charged);
         }
         self.pass.at = (stop < end).then_some(stop);
         if self.pass.at.is_none() {
             self.pass.earliest = self.pass.seen_earliest;
         }
-        count
+        removed
+    }
+}
+
+/// What a slice of work has removed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Removed {
+    pub(crate) items: usize,
+    /// What their bodies took.
+    pub(crate) bytes: u64,
+}
+
+impl Removed {
+    fn add(&mut self, bytes: u64) {
+        self.items += 1;
+        self.bytes += bytes;
     }
 }
 

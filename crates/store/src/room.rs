@@ -4,9 +4,9 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::account::Grant;
+use crate::account::{Grant, Need};
 use crate::config::Eviction;
-use crate::reap::{PATIENCE, SLICE};
+use crate::reap::{PATIENCE, Removed, SLICE};
 use crate::seconds::Seconds;
 use crate::shard::{Released, Shard};
 use crate::store::{Inner, Store};
@@ -72,10 +72,10 @@ impl Inner {
         let passes = items.wants_pass(now);
         let mut removed = 0;
         if passes {
-            removed += items.pass_slice(now, &mut bodies);
+            removed += items.pass_slice(now, &mut bodies).items;
         }
         if shrinks && removed == 0 {
-            removed += items.evict(now, u64::MAX, PATIENCE, &mut bodies);
+            removed += items.evict(now, u64::MAX, PATIENCE, &mut bodies).items;
         }
         drop(items);
         drop(bodies);
@@ -86,33 +86,79 @@ impl Inner {
         Swept { removed, more: passes || removed > 0 }
     }
 
+    /// Takes bytes of a shard's account, making room for them, and allocates. If the system refuses, a few items are
+    /// evicted to leave it some memory, and that is tried a few times. `None` if the bytes cannot be had; then none are taken.
+    pub(crate) fn obtain<T>(
+        &self,
+        home: usize,
+        bytes: u64,
+        now: impl Fn() -> Seconds,
+        mut allocate: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        let account = &self.shards[home].account;
+        let mut failures = 0;
+        loop {
+            if !account.take(bytes) {
+                self.make_room(home, bytes, now())?.spend(bytes).ok()?;
+            }
+            if let Some(got) = allocate() {
+                return Some(got);
+            }
+            account.credit(bytes);
+            self.meet(Need::Memory(bytes), home, now(), &mut failures)?;
+        }
+    }
+
+    /// Sees to it that what failed for want of memory can be tried again; `None` if there is no sense in that. `failures`
+    /// counts how often the system refused an allocation to the same request.
+    pub(crate) fn meet(
+        &self,
+        need: Need,
+        home: usize,
+        now: Seconds,
+        failures: &mut u32,
+    ) -> Option<Grant<'_>> {
+        let bytes = match need {
+            Need::Room(bytes) => return self.make_room(home, bytes, now),
+            Need::Memory(bytes) => bytes,
+        };
+        // Blocks of other sizes may have to be freed until there is one of this size: more each time.
+        let wanted = bytes.clamp(FREED_MIN, FREED_MAX) << *failures;
+        *failures += 1;
+        let mut search = Search::new(&self.shards[home], Want::Freed(wanted));
+        let freed =
+            *failures < FAILURES_MAX && (self.search(home, &mut search, now) || search.freed > 0);
+        freed.then_some(search.grant)
+    }
+
     /// Frees memory until there are this many bytes for a shard: in the shard itself, or, if that is not enough, in the
     /// others; what has expired or was flushed first, and then, where that is allowed, what is worth least. `None` if it cannot
     /// be had. What is freed is taken at once, so that nobody else can have it in between.
-    pub(crate) fn make_room(&self, home: usize, bytes: u64, now: Seconds) -> Option<Grant<'_>> {
-        let mut grant = Grant::empty(&self.shards[home].account);
-        if bytes > self.pool.ceiling() || grant.fill(bytes) == 0 {
-            return (bytes <= self.pool.ceiling()).then_some(grant);
-        }
+    fn make_room(&self, home: usize, bytes: u64, now: Seconds) -> Option<Grant<'_>> {
+        let mut search = Search::new(&self.shards[home], Want::Taken(bytes));
+        let found = bytes <= self.pool.ceiling()
+            && (search.missing() == 0 || self.search(home, &mut search, now));
+        found.then_some(search.grant)
+    }
+
+    /// Frees memory in one shard after the other; says whether what was wanted is there.
+    fn search(&self, home: usize, search: &mut Search<'_>, now: Seconds) -> bool {
         let shards = self.shards.len();
         loop {
             let first = self.first_victim(home);
-            let mut progress = false;
+            search.progress = false;
             for step in 0..shards {
                 let shard = &self.shards[(first + step) % shards];
-                if self.free_in(shard, &mut grant, bytes, now, &mut progress) {
-                    return Some(grant);
+                if self.free_in(shard, search, now) {
+                    return true;
                 }
             }
             // What the others keep for themselves is the last resort, and so is another round.
             for shard in &self.shards {
                 shard.account.release_all();
             }
-            if grant.fill(bytes) == 0 {
-                return Some(grant);
-            }
-            if !progress {
-                return None;
+            if search.missing() == 0 || !search.progress {
+                return search.missing() == 0;
             }
         }
     }
@@ -129,54 +175,85 @@ impl Inner {
         }
     }
 
-    /// Frees memory of one shard, a slice at a time; says whether the grant is full.
-    fn free_in(
-        &self,
-        shard: &Shard,
-        grant: &mut Grant<'_>,
-        bytes: u64,
-        now: Seconds,
-        progress: &mut bool,
-    ) -> bool {
-        let mut fruitless = 0;
+    /// Frees memory of one shard, a slice at a time; says whether what was wanted is there.
+    fn free_in(&self, shard: &Shard, search: &mut Search<'_>, now: Seconds) -> bool {
+        let evicts = self.eviction == Eviction::Enabled;
+        // Looked at in vain. Once that are too many, each slice evicts something: a request that needs many items gone must not
+        // wear out what all the others have earned.
+        let mut spared = 0;
         loop {
-            let missing = grant.fill(bytes);
+            let missing = search.missing();
             if missing == 0 {
                 return true;
             }
             let mut bodies = Released::default();
             let mut items = shard.lock(now);
-            let evicts = self.eviction == Eviction::Enabled;
-            // Without eviction every expired item must be found before an item is refused; with it, what expired is
-            // found in its turn, but nothing is evicted while flushed items are easily found.
-            let passes = items.flushed > 0 || (!evicts && items.wants_pass(now));
-            let mut removed = 0;
+            // With eviction, what expired is found in its turn, but nothing is evicted while flushed items are easily found.
+            let wants_pass = items.flushed > 0 || (!evicts && items.wants_pass(now));
+            let passes = wants_pass;
+            let mut removed = Removed::default();
             if passes {
-                removed += items.pass_slice(now, &mut bodies);
+                removed = items.pass_slice(now, &mut bodies);
+            } else if evicts {
+                removed = items.evict(now, missing, spared, &mut bodies);
             }
-            if evicts && removed == 0 && (!passes || fruitless >= PATIENCE) {
-                removed += items.evict(now, missing, fruitless, &mut bodies);
-            }
-            // The rest of a running pass and another one; or each item, and so often that one must go unless it is pinned.
-            let all = match items.slots.live() {
-                _ if passes => 2 * items.slots.end() as usize,
-                0 => 0,
-                live => PATIENCE + live,
-            };
-            let looked_at_all = fruitless >= all + SLICE as usize;
+            let live = items.slots.live();
             drop(items);
             drop(bodies);
-            if !std::ptr::eq(&raw const *shard.account, grant.account()) {
+            if !std::ptr::eq(&raw const *shard.account, search.grant.account()) {
                 shard.account.release_all();
             }
-            if removed > 0 {
-                *progress = true;
-                fruitless = 0;
-            } else if looked_at_all || !(evicts || passes) {
-                return false;
+            if removed.items > 0 {
+                search.progress = true;
+                search.freed += removed.bytes;
+            } else if passes && search.slices > 0 {
+                search.slices -= 1;
+            } else if evicts && live > 0 && spared < PATIENCE + live {
+                // Each item once, and so often that one must go unless it is pinned.
+                spared += SLICE as usize;
             } else {
-                fruitless += SLICE as usize;
+                return false;
             }
         }
     }
 }
+
+/// A request's search for memory: what it wants, what it has got, and how much it may still look at.
+struct Search<'a> {
+    want: Want,
+    grant: Grant<'a>,
+    /// By the bodies of what was removed.
+    freed: u64,
+    /// Slices of passes that may still be looked at in vain.
+    slices: usize,
+    /// Whether this round over the shards has removed something.
+    progress: bool,
+}
+
+/// What a search is for.
+enum Want {
+    /// Bytes of the account.
+    Taken(u64),
+    /// Bytes that the system has again, though the account had enough.
+    Freed(u64),
+}
+
+impl<'a> Search<'a> {
+    fn new(home: &'a Shard, want: Want) -> Self {
+        let grant = Grant::empty(&home.account);
+        Self { want, grant, freed: 0, slices: usize::MAX, progress: false }
+    }
+
+    fn missing(&mut self) -> u64 {
+        match self.want {
+            Want::Taken(bytes) => self.grant.fill(bytes),
+            Want::Freed(bytes) => bytes.saturating_sub(self.freed),
+        }
+    }
+}
+
+/// What is evicted when the system refuses memory: this much at first, twice as much each time that did not help.
+const FREED_MIN: u64 = 64 << 10;
+const FREED_MAX: u64 = 1 << 20;
+/// Refused allocations until the request is refused.
+const FAILURES_MAX: u32 = 8;

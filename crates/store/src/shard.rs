@@ -25,10 +25,10 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(pool: &Arc<Pool>, tables: usize, rules: Rules) -> Self {
+    pub(crate) fn new(pool: &Arc<Pool>, rules: Rules) -> Self {
         let account = Arc::new(Account::new(Arc::clone(pool)));
-        let items = Items::new(tables, rules, Arc::clone(&account));
-        account.force(items.fixed_bytes() + allocation_bytes(size_of::<Self>()));
+        let items = Items::new(rules, Arc::clone(&account));
+        account.force(items.index_bytes());
         Self { items: Mutex::new(items), account }
     }
 
@@ -121,12 +121,12 @@ pub(crate) struct Attributes {
 }
 
 impl Items {
-    fn new(tables: usize, rules: Rules, account: Arc<Account>) -> Self {
+    fn new(rules: Rules, account: Arc<Account>) -> Self {
         Self {
             slots: Slots::default(),
             counters: Counters::new(rules.size_classes.len() + 1),
             pass: Pass::new(),
-            tables: Tables::new(tables),
+            tables: Tables::new(),
             queues: Queues::default(),
             ghost: Ghost::default(),
             account,
@@ -138,15 +138,11 @@ impl Items {
         }
     }
 
-    fn fixed_bytes(&self) -> u64 {
-        let classes = allocation_bytes(self.counters.classes.len() * size_of::<ClassStats>());
-        self.tables.fixed_bytes() + classes + allocation_bytes(size_of::<Account>())
-    }
-
     /// Memory of what is not items.
     pub(crate) fn index_bytes(&self) -> u64 {
-        let fixed = self.fixed_bytes() + allocation_bytes(size_of::<Shard>());
-        fixed + self.tables.bytes() + self.slots.bytes() + self.ghost.bytes()
+        let classes = allocation_bytes(self.counters.classes.len() * size_of::<ClassStats>());
+        let heads = allocation_bytes(size_of::<Account>()) + allocation_bytes(size_of::<Shard>());
+        classes + heads + self.tables.bytes() + self.slots.bytes() + self.ghost.bytes()
     }
 
     pub(crate) fn find(&self, hash: u64, key: &[u8], now: Seconds) -> Found {
@@ -422,6 +418,9 @@ pub(crate) struct Released {
 
 impl Released {
     pub(crate) fn push(&mut self, body: Option<Arc<Kept>>) {
-        self.bodies.extend(body);
+        // Without memory for the list a body is dropped at once: slower for those who wait for the lock, and no harm.
+        if self.bodies.try_reserve(1).is_ok() {
+            self.bodies.extend(body);
+        }
     }
 }

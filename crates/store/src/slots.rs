@@ -108,7 +108,7 @@ impl Slots {
     /// Sees to it that there is a vacant slot.
     ///
     /// # Errors
-    /// The bytes that are missing.
+    /// What is missing.
     pub(crate) fn prepare(&mut self, grant: &mut Grant<'_>) -> Result<(), Need> {
         if self.room.0.is_some() {
             return Ok(());
@@ -116,7 +116,14 @@ impl Slots {
         if self.freed.0.is_none() && self.pages.len() == self.pages.capacity() {
             self.grow_table(grant)?;
         }
+        if self.pages.len() >= PAGES_MAX && self.freed.0.is_none() {
+            return Err(Need::Memory(PAGE_BYTES));
+        }
         grant.spend(PAGE_BYTES)?;
+        let Some(slots) = vacant_slots() else {
+            grant.account().credit(PAGE_BYTES);
+            return Err(Need::Memory(PAGE_BYTES));
+        };
         self.bytes += PAGE_BYTES;
         let page = match self.freed.0 {
             Some(page) => {
@@ -128,7 +135,7 @@ impl Slots {
                 number(self.pages.len() - 1, 0) / PAGE_LEN
             }
         };
-        self.pages[page as usize].fill();
+        self.pages[page as usize].fill(slots);
         self.push_room(page);
         Ok(())
     }
@@ -137,7 +144,10 @@ impl Slots {
         let (old, new) = (self.pages.capacity(), (self.pages.capacity() * 2).max(16));
         let bytes = |capacity: usize| allocation_bytes(capacity * size_of::<Page>());
         grant.spend(bytes(new))?;
-        self.pages.reserve_exact(new - old);
+        if self.pages.try_reserve_exact(new - old).is_err() {
+            grant.account().credit(bytes(new));
+            return Err(Need::Memory(bytes(new)));
+        }
         self.bytes = self.bytes + bytes(new) - bytes(old);
         grant.account().credit(bytes(old));
         Ok(())
@@ -257,13 +267,20 @@ impl Default for Page {
 }
 
 impl Page {
-    fn fill(&mut self) {
-        self.slots.reserve_exact(PAGE_LEN as usize);
-        let next = |offset| if offset + 1 == PAGE_LEN { NONE } else { offset + 1 };
-        self.slots.extend((0..PAGE_LEN).map(|offset| Slot::vacant(next(offset))));
+    fn fill(&mut self, slots: Vec<Slot>) {
+        self.slots = slots;
         self.vacant = 0;
         self.live = 0;
     }
+}
+
+/// The slots of a page, all vacant; `None` if the system has no memory.
+fn vacant_slots() -> Option<Vec<Slot>> {
+    let mut slots = Vec::new();
+    slots.try_reserve_exact(PAGE_LEN as usize).ok()?;
+    let next = |offset| if offset + 1 == PAGE_LEN { NONE } else { offset + 1 };
+    slots.extend((0..PAGE_LEN).map(|offset| Slot::vacant(next(offset))));
+    Some(slots)
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -284,6 +301,8 @@ fn number(page: usize, offset: u32) -> u32 {
 /// No slot.
 pub(crate) const NONE: u32 = u32::MAX;
 const PAGE_LEN: u32 = 128;
+/// So many that every slot has a number below [`NONE`].
+const PAGES_MAX: usize = (NONE / PAGE_LEN) as usize;
 const PAGE_BYTES: u64 = allocation_bytes(PAGE_LEN as usize * size_of::<Slot>());
 
 #[cfg(test)]

@@ -40,11 +40,10 @@ pub(crate) struct Inner {
 }
 
 impl Store {
-    /// An empty store. Its fixed tables, a few thousandths of the limit, are the only memory it takes now.
+    /// An empty store. It takes a few KiB a shard, a few MiB at most, whatever the limit: the index grows with what is stored.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let shard_count = config.shard_count();
-        let tables = config.table_count(shard_count);
         let pool = Arc::new(Pool::new(config.memory_bytes, shard_count));
         let bounds = config.size_classes.iter().copied().take(CLASSES_MAX);
         let rules = Rules {
@@ -55,7 +54,7 @@ impl Store {
         };
         let shard = |index| {
             let rules = Rules { cas_first: index + 1, ..rules.clone() };
-            Shard::new(&pool, tables, rules)
+            Shard::new(&pool, rules)
         };
         let hasher = config.seed.map_or_else(RandomState::new, |seed| {
             RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x243F_6A88_85A3_08D3)

@@ -2,7 +2,8 @@
 //!
 //! Many small hash tables instead of one large: a table is rebuilt as a whole when it is full, under the shard's lock,
 //! so it must be small. They are rebuilt here, before the table would do it by itself: at the same size when
-//! it is full of what was removed, and never without the memory having been taken first.
+//! it is full of what was removed, and never without the memory having been taken first. There is one table at first; as
+//! items come another is added, which takes its share of one that is there: see [`crate::spread`].
 //!
 //! ```text
 //!   hash   | tag 7 | shard 13 | sub-table 24 | position 20 |
@@ -11,31 +12,34 @@
 //!
 //! The table uses the bits at both ends; shard and sub-table must come from the middle, or all tags of a table agree.
 
+use std::mem;
+
 use hashbrown::HashTable;
 
 use crate::account::{Account, Grant, Need, allocation_bytes};
+use crate::spread::Spread;
 
 /// Slot numbers by hash.
 #[derive(Debug)]
 pub(crate) struct Tables {
-    tables: Box<[HashTable<u32>]>,
+    tables: Vec<HashTable<u32>>,
+    spread: Spread,
+    items: usize,
+    /// With so many items a table is added.
+    split_at: usize,
     bytes: u64,
 }
 
 impl Tables {
-    /// `count` is a power of two.
-    pub(crate) fn new(count: usize) -> Self {
-        Self { tables: (0..count).map(|_| HashTable::new()).collect(), bytes: 0 }
+    pub(crate) fn new() -> Self {
+        let tables = vec![HashTable::new()];
+        let bytes = list_bytes(tables.capacity());
+        Self { tables, spread: Spread::default(), items: 0, split_at: TABLE_ITEMS, bytes }
     }
 
-    /// Memory the tables take, without the list of them.
+    /// Memory that all of it takes.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
-    }
-
-    /// Memory of the list of tables.
-    pub(crate) fn fixed_bytes(&self) -> u64 {
-        allocation_bytes(self.tables.len() * size_of::<HashTable<u32>>())
     }
 
     pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
@@ -45,13 +49,22 @@ impl Tables {
     /// Sees to it that [`Self::insert`] of this hash takes no memory.
     ///
     /// # Errors
-    /// The bytes that are missing.
+    /// What is missing.
     pub(crate) fn prepare(
         &mut self,
         hash: u64,
         hash_of: impl Fn(u32) -> u64,
         grant: &mut Grant<'_>,
     ) -> Result<(), Need> {
+        if self.items >= self.split_at {
+            match self.split(&hash_of, grant) {
+                Ok(()) => self.split_at = self.tables.len() * TABLE_ITEMS,
+                // Large tables are long to rebuild: they are worth an eviction.
+                Err(need) if self.items >= 2 * self.tables.len() * TABLE_ITEMS => return Err(need),
+                // Until then a table may be larger than it should be; what failed is not tried again with each item.
+                Err(_) => self.split_at = self.items + TABLE_ITEMS / 16,
+            }
+        }
         let place = self.place(hash);
         let table = &self.tables[place];
         let len = table.len();
@@ -62,14 +75,19 @@ impl Tables {
         let full = capacity_of(table.num_buckets());
         let capacity = if full > 0 && len * 5 <= full * 4 { full } else { full + 1 };
         grant.spend(table_bytes(capacity))?;
-        self.rebuild(place, capacity, hash_of, grant.account());
-        Ok(())
+        if self.rebuild(place, capacity, hash_of, grant.account()) {
+            Ok(())
+        } else {
+            Err(Need::Memory(table_bytes(capacity)))
+        }
     }
 
     pub(crate) fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
-        let table = &mut self.tables[self.place(hash)];
+        let place = self.place(hash);
+        let table = &mut self.tables[place];
         debug_assert!(table.len() < table.capacity(), "not prepared");
         table.insert_unique(hash, slot, |&slot| hash_of(slot));
+        self.items += 1;
     }
 
     pub(crate) fn remove(
@@ -83,6 +101,7 @@ impl Tables {
         let table = &mut self.tables[place];
         if let Ok(entry) = table.find_entry(hash, |&other| other == slot) {
             entry.remove();
+            self.items -= 1;
         }
         let (len, buckets) = (table.len(), table.num_buckets());
         // A quarter of what a table grows at: no back and forth.
@@ -94,31 +113,112 @@ impl Tables {
         }
     }
 
-    /// The caller has taken the bytes of the new table; those of the old one are credited.
+    /// The caller has taken the bytes of the new table; those of the old one are credited, or, if the system has no memory,
+    /// those of the new one.
     fn rebuild(
         &mut self,
         place: usize,
         capacity: usize,
         hash_of: impl Fn(u32) -> u64,
         account: &Account,
-    ) {
-        let mut table = HashTable::with_capacity(capacity);
-        for &slot in &self.tables[place] {
-            table.insert_unique(hash_of(slot), slot, |&slot| hash_of(slot));
+    ) -> bool {
+        let bytes = table_bytes(capacity);
+        let table = filled(&self.tables[place], capacity, |_| true, hash_of);
+        let is_there = table.is_some();
+        match table {
+            Some(table) => self.put(place, table, bytes, account),
+            None => account.credit(bytes),
         }
-        let taken = table_bytes(capacity);
+        is_there
+    }
+
+    /// Adds a table and moves to it what belongs there now.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn split(&mut self, hash_of: impl Fn(u32) -> u64, grant: &mut Grant<'_>) -> Result<(), Need> {
+        let (new, source) = (self.tables.len(), &self.tables[self.spread.source()]);
+        let grown = self.spread.grown();
+        let moves = |hash: u64| grown.place(bits(hash)) == new;
+        let moved = source.iter().filter(|&&slot| moves(hash_of(slot))).count();
+        let with_slack = |len: usize| len + len / 8;
+        let (stay, go) = (with_slack(source.len() - moved), with_slack(moved));
+        let (stay_bytes, go_bytes) = (table_bytes(stay), table_bytes(go));
+        self.reserve(grant)?;
+        grant.spend(stay_bytes + go_bytes)?;
+        let account = grant.account();
+        let source = &self.tables[self.spread.source()];
+        let staying = filled(source, stay, |hash| !moves(hash), &hash_of);
+        let going = filled(source, go, moves, &hash_of);
+        let (Some(staying), Some(going)) = (staying, going) else {
+            account.credit(stay_bytes + go_bytes);
+            return Err(Need::Memory(stay_bytes + go_bytes));
+        };
+        self.put(self.spread.source(), staying, stay_bytes, account);
+        self.tables.push(HashTable::new());
+        self.put(new, going, go_bytes, account);
+        self.spread = grown;
+        Ok(())
+    }
+
+    /// Room for one more table in the list of tables.
+    fn reserve(&mut self, grant: &mut Grant<'_>) -> Result<(), Need> {
+        let (len, old) = (self.tables.len(), self.tables.capacity());
+        if len < old {
+            return Ok(());
+        }
+        let new = old * 2;
+        grant.spend(list_bytes(new))?;
+        if self.tables.try_reserve_exact(new - len).is_err() {
+            grant.account().credit(list_bytes(new));
+            return Err(Need::Memory(list_bytes(new)));
+        }
+        self.bytes = self.bytes + list_bytes(new) - list_bytes(old);
+        grant.account().credit(list_bytes(old));
+        Ok(())
+    }
+
+    /// Puts a table, for which so much was taken, in the place of another, and credits what is not needed any more.
+    fn put(&mut self, place: usize, table: HashTable<u32>, taken: u64, account: &Account) {
         let new = allocation_bytes(table.allocation_size());
         debug_assert!(new <= taken, "{new} > {taken}");
-        let old = allocation_bytes(self.tables[place].allocation_size());
-        self.tables[place] = table;
+        let table = mem::replace(&mut self.tables[place], table);
+        let old = allocation_bytes(table.allocation_size());
+        drop(table);
         self.bytes = self.bytes + new - old;
         account.credit(old + (taken - new));
     }
 
     fn place(&self, hash: u64) -> usize {
-        let middle = (hash >> 20) as usize;
-        middle & (self.tables.len() - 1)
+        self.spread.place(bits(hash))
     }
+}
+
+/// What the choice of a table looks at.
+fn bits(hash: u64) -> usize {
+    (hash >> 20) as usize & ((1 << 24) - 1)
+}
+
+/// A table of this capacity with those of another that are wanted; `None` if the system has no memory.
+fn filled(
+    from: &HashTable<u32>,
+    capacity: usize,
+    is_wanted: impl Fn(u64) -> bool,
+    hash_of: impl Fn(u32) -> u64,
+) -> Option<HashTable<u32>> {
+    let mut table = HashTable::new();
+    table.try_reserve(capacity, |&slot| hash_of(slot)).ok()?;
+    for &slot in from {
+        let hash = hash_of(slot);
+        if is_wanted(hash) {
+            table.insert_unique(hash, slot, |&slot| hash_of(slot));
+        }
+    }
+    Some(table)
+}
+
+fn list_bytes(tables: usize) -> u64 {
+    allocation_bytes(tables * size_of::<HashTable<u32>>())
 }
 
 /// What a table with room for this many takes, at most; the rules of hashbrown: four bytes an entry and one of control
@@ -140,6 +240,9 @@ fn capacity_of(buckets: usize) -> usize {
 }
 
 const BUCKETS_MIN: usize = 16;
+/// Items a table in the mean. Those that have not been split yet have up to a third more, those that have a third less. Small,
+/// so that one is rebuilt in some microseconds, and few items are evicted for the memory which that takes.
+const TABLE_ITEMS: usize = 320;
 
 #[cfg(test)]
 mod tests {
@@ -155,7 +258,8 @@ mod tests {
     #[test]
     fn a_steady_table_does_not_grow_and_an_emptied_one_shrinks() {
         let account = Account::new(Arc::new(Pool::new(64 << 20, 1)));
-        let mut tables = Tables::new(4);
+        let mut tables = Tables::new();
+        account.force(tables.bytes());
         let add = |tables: &mut Tables, slot| {
             let mut grant = Grant::empty(&account);
             tables.prepare(hash_of(slot), hash_of, &mut grant).unwrap();
@@ -178,6 +282,29 @@ mod tests {
             tables.remove(hash_of(slot), slot, hash_of, &account);
         }
         assert_eq!((tables.bytes(), account.held()), (tables.bytes(), tables.bytes()));
-        assert!(tables.bytes() <= 4 * 256, "{} left", tables.bytes());
+        assert!(tables.tables.len() > 3, "it was split");
+        let left = list_bytes(tables.tables.capacity()) + 256 * tables.tables.len() as u64;
+        assert!(tables.bytes() <= left, "{} left", tables.bytes());
+    }
+
+    #[test]
+    fn tables_stay_small_though_memory_comes_only_as_it_is_asked_for() {
+        let account = Account::new(Arc::new(Pool::new(4 << 20, 1)));
+        let mut tables = Tables::new();
+        account.force(tables.bytes());
+        let mut others = account.take_up_to(u64::MAX);
+        for slot in 0..50_000 {
+            while let Err(need) =
+                tables.prepare(hash_of(slot), hash_of, &mut Grant::empty(&account))
+            {
+                let Need::Room(bytes) = need else { panic!("{need:?}") };
+                others -= bytes;
+                account.credit(bytes);
+            }
+            tables.insert(hash_of(slot), slot, hash_of);
+            assert_eq!(account.held(), others + tables.bytes(), "slot {slot}");
+        }
+        let longest = tables.tables.iter().map(HashTable::len).max();
+        assert!(longest.is_some_and(|len| len <= 4 * TABLE_ITEMS), "{longest:?}");
     }
 }
