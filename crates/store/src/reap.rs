@@ -58,9 +58,18 @@ impl Items {
         self.flushed > 0 || self.pass.at.is_some() || self.pass.earliest.is_due(now)
     }
 
+    /// The same for a request that needs memory now. One that begins a pass which finds less than an item a slice is the last to
+    /// do so in this second: who touches one item and stores another must not make the store look at all of them each time.
+    pub(crate) fn wants_pass_at_once(&self, now: Seconds) -> bool {
+        let begins = self.flushed > 0 || self.pass.begun != Some(now);
+        self.wants_pass(now) && (self.pass.at.is_some() || begins)
+    }
+
     /// Goes on with the pass over the slots: removes what has expired or was flushed among the next 64.
     pub(crate) fn pass_slice(&mut self, now: Seconds, bodies: &mut Released) -> Removed {
         let start = self.pass.at.unwrap_or_else(|| {
+            self.pass.begun = Some(now);
+            self.pass.found = 0;
             self.pass.seen_earliest = Expiry::NEVER;
             0
         });
@@ -81,9 +90,13 @@ impl Items {
             bodies.push(self.remove(index, farewell));
             removed.add(charged);
         }
+        self.pass.found += removed.items as u64;
         self.pass.at = (stop < end).then_some(stop);
         if self.pass.at.is_none() {
             self.pass.earliest = self.pass.seen_earliest;
+            if self.pass.found * u64::from(SLICE) >= u64::from(end) {
+                self.pass.begun = None;
+            }
         }
         removed
     }
@@ -112,11 +125,21 @@ pub(crate) struct Pass {
     /// No item expires before; what the running pass has seen so far.
     earliest: Expiry,
     seen_earliest: Expiry,
+    /// When the last one began that was not worth its while, or the running one.
+    begun: Option<Seconds>,
+    /// What the running pass has removed.
+    found: u64,
 }
 
 impl Pass {
     pub(crate) fn new() -> Self {
-        Self { at: None, earliest: Expiry::NEVER, seen_earliest: Expiry::NEVER }
+        Self {
+            at: None,
+            earliest: Expiry::NEVER,
+            seen_earliest: Expiry::NEVER,
+            begun: None,
+            found: 0,
+        }
     }
 
     /// An item has got this expiry.

@@ -189,8 +189,8 @@ impl Inner {
             let mut bodies = Released::default();
             let mut items = shard.lock(now);
             // With eviction, what expired is found in its turn, but nothing is evicted while flushed items are easily found.
-            let wants_pass = items.flushed > 0 || (!evicts && items.wants_pass(now));
-            let passes = wants_pass;
+            let wants_pass = items.flushed > 0 || (!evicts && items.wants_pass_at_once(now));
+            let passes = wants_pass && search.slices > 0;
             let mut removed = Removed::default();
             if passes {
                 removed = items.pass_slice(now, &mut bodies);
@@ -206,7 +206,7 @@ impl Inner {
             if removed.items > 0 {
                 search.progress = true;
                 search.freed += removed.bytes;
-            } else if passes && search.slices > 0 {
+            } else if passes {
                 search.slices -= 1;
             } else if evicts && live > 0 && spared < PATIENCE + live {
                 // Each item once, and so often that one must go unless it is pinned.
@@ -241,7 +241,7 @@ enum Want {
 impl<'a> Search<'a> {
     fn new(home: &'a Shard, want: Want) -> Self {
         let grant = Grant::empty(&home.account);
-        Self { want, grant, freed: 0, slices: usize::MAX, progress: false }
+        Self { want, grant, freed: 0, slices: PATIENCE / SLICE as usize, progress: false }
     }
 
     fn missing(&mut self) -> u64 {

@@ -3,7 +3,7 @@
 mod kit;
 
 use kit::{NOW, Put, set, stored, strict, value, value_at};
-use larder_store::{Condition, Miss, Outcome, Seconds, Store};
+use larder_store::{Condition, Config, Eviction, Miss, Outcome, Seconds, Store};
 
 fn at(seconds: u32) -> Seconds {
     Seconds(NOW.0 + seconds)
@@ -188,6 +188,34 @@ fn without_eviction_expired_items_make_room_before_anything_is_refused() {
     }
     assert_eq!(store.stats().evictions, 0);
     kit::check_limit(&store);
+}
+
+#[test]
+fn without_eviction_a_request_looks_at_a_bounded_number_of_items() {
+    let store = Store::new(Config {
+        eviction: Eviction::Disabled,
+        shards: Some(1),
+        ..kit::config(8 * kit::MIB)
+    });
+    let put = |key: &str, now| Put { now, ..Put::new(key, &[b'v'; 300]) }.into(&store).is_ok();
+    let count = (0..).take_while(|index| put(&format!("key {index}"), NOW)).count();
+    assert!(count > 15_000, "{count}");
+    // How many sets are refused until one finds the only expired item.
+    let tries = |key: &str, now| (0..100).take_while(|_| !put(key, now)).count();
+    let expire =
+        |index: usize| assert!(store.touch(format!("key {index}").as_bytes(), Some(NOW), NOW));
+    expire(count - 1);
+    let first = tries("first", at(1));
+    assert!((10..=count / 1000).contains(&first), "{first} of {count}");
+    // No second pass for so little in the same second; the sweeper may, and the next second.
+    tries("to the end", at(1));
+    expire(count - 2);
+    assert_eq!(tries("second", at(1)), 100);
+    assert_eq!(kit::sweep_all(&store, at(1)), 1);
+    assert_eq!(tries("second", at(1)), 0);
+    expire(3);
+    assert_eq!(tries("third", at(2)), 0);
+    assert_eq!(store.stats().evictions, 0);
 }
 
 #[test]
