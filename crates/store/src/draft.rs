@@ -169,7 +169,8 @@ impl Draft {
         let (Some(filling), Some(store)) = (&mut self.filling, &self.store) else { return Ok(()) };
         let Some(bytes) = filling.growth_bytes() else { return Ok(()) };
         let index = store.shard_index(self.hash);
-        let now = || self.started;
+        // A draft may have been arriving for hours: the shard knows better what time it is.
+        let now = || store.shards[index].lock_any_time().latest.max(self.started);
         let grown = store.obtain(index, bytes, now, || filling.grow());
         if grown.is_none() {
             let value_len = self.value_len();

@@ -93,6 +93,8 @@ pub(crate) struct Items {
     /// Items of earlier generations that still take memory.
     pub(crate) flushed: u64,
     flush_at: Expiry,
+    /// The latest moment that anybody brought along.
+    pub(crate) latest: Seconds,
 }
 
 /// Why an item is removed.
@@ -135,6 +137,7 @@ impl Items {
             generation: 0,
             flushed: 0,
             flush_at: Expiry::NEVER,
+            latest: Seconds(0),
         }
     }
 
@@ -326,6 +329,7 @@ impl Items {
     }
 
     fn arrive(&mut self, now: Seconds) {
+        self.latest = self.latest.max(now);
         if self.flush_at.is_due(now) {
             self.flush();
         }

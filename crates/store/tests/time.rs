@@ -3,7 +3,7 @@
 mod kit;
 
 use kit::{NOW, Put, set, stored, strict, value, value_at};
-use larder_store::{Condition, Config, Eviction, Miss, Outcome, Seconds, Store};
+use larder_store::{Condition, Config, Eviction, Miss, Outcome, Refusal, Seconds, Store};
 
 fn at(seconds: u32) -> Seconds {
     Seconds(NOW.0 + seconds)
@@ -216,6 +216,23 @@ fn without_eviction_a_request_looks_at_a_bounded_number_of_items() {
     expire(3);
     assert_eq!(tries("third", at(2)), 0);
     assert_eq!(store.stats().evictions, 0);
+}
+
+#[test]
+fn a_draft_grows_by_what_expired_since_it_began() {
+    let store = strict(4 * kit::MIB);
+    let mut draft = store.draft(b"k", 0, None, 2_000_000, NOW).unwrap();
+    let exptime = Some(at(5));
+    let put = |index: u32| {
+        Put { exptime, ..Put::new(&format!("key {index}"), &[b'v'; 50_000]) }.into(&store).is_ok()
+    };
+    assert!((0..).take_while(|&index| put(index)).count() > 60);
+    let bytes = kit::pattern(2_000_000, 1);
+    assert_eq!(draft.push(&bytes), Err(Refusal::OutOfMemory));
+    let done = 2_000_002 - draft.missing();
+    assert_eq!(value_at(&store, "another", at(5)), Err(Miss::Absent), "the clock has gone on");
+    assert_eq!(draft.push(&bytes[done..]), Ok(2_000_000 - done));
+    assert!(store.stats().reclaimed > 30);
 }
 
 #[test]
