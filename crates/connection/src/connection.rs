@@ -138,13 +138,7 @@ impl<S: Service> Connection<S> {
 
     /// What the connection is busy with.
     pub fn phase(&self) -> Phase {
-        match self.state {
-            State::Closing => Phase::Closing,
-            State::Value(_) => Phase::Value,
-            State::Skip { .. } | State::SkipLine => Phase::Skip,
-            State::Line { .. } | State::Keys { .. } if self.wants_write() => Phase::Reply,
-            State::Line { .. } | State::Keys { .. } => Phase::Command,
-        }
+        self.state.phase(self.wants_write())
     }
 
     /// What the connection holds for work that its peer has not finished.

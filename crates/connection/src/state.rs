@@ -33,6 +33,19 @@ pub(crate) enum State<D> {
     Closing,
 }
 
+impl<D> State<D> {
+    /// What a connection in this state is busy with, replies of its waiting or not.
+    pub(crate) const fn phase(&self, owes_replies: bool) -> Phase {
+        match self {
+            Self::Closing => Phase::Closing,
+            Self::Value(_) => Phase::Value,
+            Self::Skip { .. } | Self::SkipLine => Phase::Skip,
+            Self::Line { .. } | Self::Keys { .. } if owes_replies => Phase::Reply,
+            Self::Line { .. } | Self::Keys { .. } => Phase::Command,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Arriving<D> {
     pub(crate) draft: D,
