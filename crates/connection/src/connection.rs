@@ -116,7 +116,8 @@ impl<S: Service> Connection<S> {
         &mut self.output
     }
 
-    /// Whether to read from the socket: not while the output is full or requests wait, and not once the connection closes.
+    /// Whether to read from the socket: not while the output is full or requests wait ([`Self::has_work`]), and not once the
+    /// connection closes.
     pub fn wants_read(&self) -> bool {
         !self.has_ended && !self.is_closing() && !self.is_full() && !self.is_stalled
     }
