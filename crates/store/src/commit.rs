@@ -13,7 +13,7 @@ use crate::store::{Inner, Store};
 /// What must hold for a draft to be stored, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// Nothing.
+    /// None: it is always stored.
     Set,
     /// There is no item of this key. If there is, it counts as hit.
     Add,
