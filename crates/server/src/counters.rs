@@ -45,6 +45,27 @@ pub(crate) enum Count {
     Len,
 }
 
+impl Count {
+    /// Why a client was closed, for the log.
+    pub(crate) const fn in_words(self) -> &'static str {
+        match self {
+            Self::ClosedHalfCommand => "half a command was not finished (--half-command-timeout)",
+            Self::ClosedIdle => "it was silent (-o idle_timeout)",
+            Self::ClosedIncompleteCommands => {
+                "its half command waited longest (--incomplete-command-limit)"
+            }
+            Self::ClosedIncompleteValues => {
+                "its half value waited longest (--incomplete-value-limit)"
+            }
+            Self::ClosedRepliesInFlight => {
+                "it held most values that it did not read (--replies-in-flight-limit, or memory ran out)"
+            }
+            Self::ClosedUnreadReplies => "it held most unread replies (--unread-reply-limit)",
+            _ => "its connection failed",
+        }
+    }
+}
+
 /// What is counted for a worker and a size class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClassCount {

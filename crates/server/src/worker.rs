@@ -245,7 +245,14 @@ impl Worker {
         match reason {
             None => log::debug!("<{descriptor} connection closed"),
             Some(Count::ClosedOnError) => {}
-            Some(reason) => log::info!("<{descriptor} connection closed: {reason:?}"),
+            Some(reason) => {
+                let peer = client.record.as_ref().map_or("", |record| &record.peer);
+                // The first of its kind is news, whatever the verbosity; the others are counted.
+                let is_first =
+                    self.cache.counters().get(reason) == 0 && reason != Count::ClosedIdle;
+                let level = if is_first { log::Level::Warn } else { log::Level::Info };
+                log::log!(level, "<{descriptor} client {peer} closed: {}", reason.in_words());
+            }
         }
         if let Some(reason) = reason {
             self.cache.counters().add_one(reason);
