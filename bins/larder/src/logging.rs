@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use larder_server::{Config, Server};
 use log::LevelFilter;
 
 use crate::options::Options;
@@ -19,7 +20,20 @@ pub(crate) fn start(options: &Options) {
     }
 }
 
-/// Shows warnings at 0, what happens to the server at 1, what clients say at 2, everything at 3.
+/// Says where the server listens.
+pub(crate) fn greet(server: &Server, config: &Config) {
+    let tcp = server.local_addrs().iter().map(ToString::to_string);
+    let unix = config.unix.iter().map(|unix| unix.path.display().to_string());
+    let places: Vec<String> = tcp.chain(unix).collect();
+    log::info!(
+        "listening on {}; {} threads, {} MiB for items",
+        places.join(", "),
+        config.threads,
+        config.memory_bytes >> 20
+    );
+}
+
+/// Shows warnings at 0, what happens to the server at 1, connections and the first line of each read and write at 2.
 pub(crate) fn set_verbosity(verbosity: u8) {
     log::set_max_level(match verbosity {
         0 => LevelFilter::Warn,

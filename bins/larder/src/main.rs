@@ -65,6 +65,7 @@ fn serve(options: &Options) -> Result<ExitCode, Refusal> {
     let refused =
         |error: larder_server::Error| Refusal { exit: Exit::System, sentence: error.to_string() };
     let server = Server::bind(options.config.clone()).map_err(refused)?;
+    logging::greet(&server, &options.config);
     let pid_file = options.pid_file.as_deref().and_then(PidFile::write);
     signals.obey(server.stop_handle())?;
     let is_daemon = daemon.is_some();

@@ -157,7 +157,9 @@ fn raise_descriptor_limit(clients: usize, threads: usize) -> Result<(), Refusal>
     if hard < clients {
         return Err(Refusal::system(
             format!("-c {clients}: failed to raise the limit of open files to {needed}"),
-            format!("it is {hard}: start as root, raise it (ulimit -Hn), or ask for fewer clients"),
+            format!(
+                "it is {hard}: raise it (ulimit -Hn, LimitNOFILE=), let root with CAP_SYS_RESOURCE start it, or ask for fewer clients"
+            ),
         ));
     }
     // memcached starts too where the limit is just what -c says, and then serves a few clients less.
@@ -180,7 +182,7 @@ fn lock_memory(memory_bytes: u64) -> Result<(), String> {
         if hard < needed {
             return Err(format!(
                 "the limit of locked memory is {hard} bytes and {needed} may be needed ({error}): \
-                 raise it (ulimit -Hl) or start as root"
+                 raise it (ulimit -Hl) or start as root with CAP_IPC_LOCK"
             ));
         }
         setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard)

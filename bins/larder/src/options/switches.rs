@@ -248,7 +248,7 @@ const SWITCHES: &[Switch] = &[
     switch('d', "daemon", Nothing, PROCESS, "Run in the background, once it listens"),
     switch('P', "pidfile", Value("FILE", ""), PROCESS, "Write the process id there; removed at the end with -d"),
     switch('r', "enable-coredumps", Nothing, PROCESS, "Allow core dumps of any size"),
-    switch('v', "verbose", Times, PROCESS, "Log more: -v what happens, -vv details, -vvv everything"),
+    switch('v', "verbose", Times, PROCESS, "Log more: -v what happens to the server, -vv connections too, and the first line of what they send and get; -vvv the same"),
     switch('h', "help", Help, PROCESS, "Print this help and exit"),
     switch('V', "version", Version, PROCESS, "Print the version and exit"),
     switch('i', "license", Nothing, PROCESS, "Print the licence and exit"),
