@@ -42,6 +42,31 @@ pub enum Outcome {
     NotFound,
 }
 
+/// What else is asked of a store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// [`Condition::Append`] and [`Condition::Prepend`]: the CAS number that the item must have; 0 is everybody's.
+    pub compare: Option<u64>,
+    /// [`Condition::Cas`]: a number below the item's stores too, but the value is stale from the start, and keeps the
+    /// expiry of the old one and whether its renewal was won.
+    pub stales_when_older: bool,
+    /// [`Condition::Append`] and [`Condition::Prepend`]: where there is no item, the draft becomes one.
+    pub creates: bool,
+    /// The CAS number that the item gets instead of a new one.
+    pub cas: Option<u64>,
+    /// The key came in base64, and is to be shown so: the store only keeps that in mind.
+    pub is_key_encoded: bool,
+}
+
+/// What became of a draft, and how long the value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Length of the item's value now if it was stored, else of the draft's; without its `\r\n`.
+    pub value_len: usize,
+}
+
 impl Store {
     /// Makes an item of a draft, in one moment, if the condition holds. Whatever comes of it, the draft is gone.
     ///
@@ -51,26 +76,42 @@ impl Store {
     /// or of another store.
     pub fn commit(
         &self,
-        mut draft: Draft,
+        draft: Draft,
         condition: Condition,
         now: Seconds,
     ) -> Result<Outcome, Refusal> {
+        Ok(self.commit_with(draft, condition, &Terms::default(), now)?.outcome)
+    }
+
+    /// Like [`Self::commit`], on terms.
+    ///
+    /// # Errors
+    /// Those of [`Self::commit`].
+    pub fn commit_with(
+        &self,
+        mut draft: Draft,
+        condition: Condition,
+        terms: &Terms,
+        now: Seconds,
+    ) -> Result<Committed, Refusal> {
         let inner = &*self.inner;
         let home = inner.shard_index(draft.hash);
         let account = &inner.shards[home].account;
         if !draft.is_complete() || !draft.is_of(account) {
             return Err(Refusal::Misused);
         }
+        draft.attributes.cas = terms.cas;
+        draft.attributes.marks.is_key_encoded = terms.is_key_encoded;
         let joining = matches!(condition, Condition::Append | Condition::Prepend);
         let mut grant = Grant::empty(account);
         let need = loop {
             let step = if joining {
-                inner.try_join(&draft, condition, now, &mut grant)?
+                inner.try_join(&mut draft, condition, terms, now, &mut grant)?
             } else {
-                inner.try_store(&mut draft, condition, now, &mut grant)
+                inner.try_store(&mut draft, condition, terms, now, &mut grant)
             };
             match step {
-                Ok(outcome) => return Ok(outcome),
+                Ok(committed) => return Ok(committed),
                 Err(Need(bytes)) => match inner.make_room(home, bytes, now) {
                     Some(room) => grant = room,
                     None => break bytes,
@@ -92,28 +133,39 @@ impl Inner {
         &self,
         draft: &mut Draft,
         condition: Condition,
+        terms: &Terms,
         now: Seconds,
         grant: &mut Grant<'_>,
-    ) -> Result<Outcome, Need> {
+    ) -> Result<Committed, Need> {
+        let value_len = draft.value_len();
         let mut items = self.shard(draft.hash).lock(now);
         let found = items.find(draft.hash, draft.key(), now);
         let live = if let Found::Live(index) = found { Some(index) } else { None };
+        let mut is_stale = false;
         let refused = match (condition, live) {
             (Condition::Add, Some(index)) => {
                 items.mark(index, now);
                 Some(Outcome::NotStored)
             }
             (Condition::Cas(cas), Some(index)) => {
-                (cas == 0 || items.slots[index].cas != cas).then_some(Outcome::Exists)
+                let kept = items.slots[index].cas;
+                is_stale = terms.stales_when_older && cas < kept;
+                (cas == 0 || (cas != kept && !is_stale)).then_some(Outcome::Exists)
             }
             (Condition::Cas(_), None) => Some(Outcome::NotFound),
             (Condition::Replace, None) => Some(Outcome::NotStored),
             _ => None,
         };
         if let Some(outcome) = refused {
-            return Ok(outcome);
+            return Ok(Committed { outcome, value_len });
         }
-        let with = draft.attributes;
+        let mut with = draft.attributes;
+        if let (true, Some(index)) = (is_stale, live) {
+            let slot = &items.slots[index];
+            with.expiry = slot.expiry;
+            with.marks.is_stale = true;
+            with.marks.is_won = slot.marks.is_won;
+        }
         let (cas, old) = match found {
             Found::Live(index) | Found::Expired(index) | Found::Flushed(index) => {
                 let body = draft.take_body().unwrap_or_else(Body::VACANT);
@@ -127,7 +179,7 @@ impl Inner {
         };
         drop(items);
         drop(old);
-        Ok(Outcome::Stored { cas })
+        Ok(Committed { outcome: Outcome::Stored { cas }, value_len })
     }
 
     /// Stores the item's value and the draft's, one after the other.
@@ -136,19 +188,36 @@ impl Inner {
     /// place if it is still there; each time it is not, somebody else has stored.
     fn try_join(
         &self,
-        draft: &Draft,
+        draft: &mut Draft,
         condition: Condition,
+        terms: &Terms,
         now: Seconds,
         grant: &mut Grant<'_>,
-    ) -> Result<Result<Outcome, Need>, Refusal> {
+    ) -> Result<Result<Committed, Need>, Refusal> {
         let shard = self.shard(draft.hash);
+        let refused =
+            |draft: &Draft, outcome| Ok(Ok(Committed { outcome, value_len: draft.value_len() }));
         loop {
             let mut items = shard.lock(now);
             let found = items.find(draft.hash, draft.key(), now);
-            let Found::Live(index) = found else { return Ok(Ok(Outcome::NotStored)) };
+            let Found::Live(index) = found else {
+                drop(items);
+                if !terms.creates {
+                    return refused(draft, Outcome::NotStored);
+                }
+                match self.try_store(draft, Condition::Add, terms, now, grant) {
+                    // Somebody else has stored in between.
+                    Ok(Committed { outcome: Outcome::NotStored, .. }) => continue,
+                    created => return Ok(created),
+                }
+            };
             let slot = &items.slots[index];
+            if terms.compare.is_some_and(|cas| cas != 0 && cas != slot.cas) {
+                return refused(draft, Outcome::Exists);
+            }
+            let cas_before = slot.cas;
             let value_len = slot.value_len() + draft.value_len();
-            let with = Attributes { flags: slot.flags, expiry: slot.expiry };
+            let with = Attributes { cas: terms.cas, ..Attributes::new(slot.flags, slot.expiry) };
             let key_len = usize::from(draft.key_len);
             if self.rules.item_bytes(key_len, with.flags, value_len) > self.item_bytes_max {
                 return Err(Refusal::TooLarge);
@@ -164,7 +233,9 @@ impl Inner {
                     drop(items);
                     let filling = joined(draft, condition, &pinned.slices());
                     items = shard.lock(now);
-                    if !is_still_there(&items, index, &pinned) || !is_live(&items, index, now) {
+                    if !is_still_there(&items, index, &pinned, cas_before)
+                        || !is_live(&items, index, now)
+                    {
                         drop(items);
                         drop(filling);
                         shard.account.credit(bytes);
@@ -179,7 +250,7 @@ impl Inner {
             let (cas, old): (u64, Option<Arc<Kept>>) = items.replace(index, body, with, now);
             drop(items);
             drop(old);
-            return Ok(Ok(Outcome::Stored { cas }));
+            return Ok(Ok(Committed { outcome: Outcome::Stored { cas }, value_len }));
         }
     }
 }
@@ -198,9 +269,10 @@ fn joined(draft: &Draft, condition: Condition, old: &crate::item::Slices<'_>) ->
     }
 }
 
-/// Whether the slot still holds this very value. A pinned one is not changed in place, so then nothing was stored there.
-fn is_still_there(items: &Items, index: u32, pinned: &Item) -> bool {
-    items.slots.get(index).is_some_and(|slot| pinned.is_of(&slot.body))
+/// Whether the slot still holds this very value under this number. A pinned one is not changed in place, so then nothing
+/// was stored there.
+fn is_still_there(items: &Items, index: u32, pinned: &Item, cas: u64) -> bool {
+    items.slots.get(index).is_some_and(|slot| slot.cas == cas && pinned.is_of(&slot.body))
 }
 
 fn is_live(items: &Items, index: u32, now: Seconds) -> bool {

@@ -3,8 +3,9 @@
 use crate::account::{Grant, Need};
 use crate::draft::Refusal;
 use crate::item::{Filling, LINE_END, Slices};
-use crate::seconds::Seconds;
+use crate::seconds::{Expiry, Seconds};
 use crate::shard::{Attributes, Found, Released};
+use crate::slots::Marks;
 use crate::store::{Inner, Store};
 
 /// Which way to count.
@@ -25,6 +26,8 @@ pub struct Adjusted {
     pub cas: u64,
     /// Number of the size class it is counted in.
     pub class: usize,
+    /// When the item expired before it was counted, unless never.
+    pub exptime_before: Option<Seconds>,
 }
 
 /// Why a value was not counted.
@@ -34,8 +37,21 @@ pub enum AdjustError {
     NotFound,
     /// Its value is not a decimal number below 2^64.
     NonNumeric,
+    /// The item has another CAS number than [`Counting::compare`].
+    Exists,
     /// The number became longer, and there is no room for that.
     Refused(Refusal),
+}
+
+/// What else is asked of counting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counting {
+    /// The CAS number that the item must have; 0 is everybody's.
+    pub compare: Option<u64>,
+    /// The CAS number that it gets instead of a new one.
+    pub cas: Option<u64>,
+    /// The item's new expiry; without one it stays.
+    pub exptime: Option<Option<Seconds>>,
 }
 
 impl Store {
@@ -47,12 +63,27 @@ impl Store {
     /// # Errors
     /// No item, no number, or no room.
     pub fn adjust(&self, key: &[u8], delta: Delta, now: Seconds) -> Result<Adjusted, AdjustError> {
+        self.adjust_with(key, delta, &Counting::default(), now)
+    }
+
+    /// Like [`Self::adjust`], and what else is asked happens in the same moment. A number that becomes longer than its value
+    /// was is a new value, which has none of the marks that the old one had.
+    ///
+    /// # Errors
+    /// No item, one with another CAS number, no number, or no room.
+    pub fn adjust_with(
+        &self,
+        key: &[u8],
+        delta: Delta,
+        counting: &Counting,
+        now: Seconds,
+    ) -> Result<Adjusted, AdjustError> {
         let inner = &*self.inner;
         let hash = inner.hash(key);
         let home = inner.shard_index(hash);
         let mut grant = Grant::empty(&inner.shards[home].account);
         loop {
-            let Need(bytes) = match inner.try_adjust(hash, key, delta, now, &mut grant)? {
+            let Need(bytes) = match inner.try_adjust(hash, key, delta, counting, now, &mut grant)? {
                 Ok(adjusted) => return Ok(adjusted),
                 Err(need) => need,
             };
@@ -72,6 +103,7 @@ impl Inner {
         hash: u64,
         key: &[u8],
         delta: Delta,
+        counting: &Counting,
         now: Seconds,
         grant: &mut Grant<'_>,
     ) -> Result<Result<Adjusted, Need>, AdjustError> {
@@ -82,6 +114,10 @@ impl Inner {
             return Err(AdjustError::NotFound);
         };
         let slot = &mut items.slots[index];
+        if counting.compare.is_some_and(|cas| cas != 0 && cas != slot.cas) {
+            return Err(AdjustError::Exists);
+        }
+        let exptime_before: Option<Seconds> = slot.expiry.into();
         let (key_len, value_len) = (slot.key_len, slot.value_len());
         let number = parse(slot.body.data(key_len), value_len).ok_or(AdjustError::NonNumeric)?;
         let value = match delta {
@@ -97,12 +133,18 @@ impl Inner {
                 number.copy_from_slice(digits);
                 blanks.fill(b' ');
                 let class = slot.class.into();
-                return Ok(Ok(Adjusted { value, cas: items.renew_cas(index), class }));
+                let cas = items.renew_cas(index, counting.cas);
+                if let Some(exptime) = counting.exptime {
+                    items.set_expiry(index, exptime.into());
+                }
+                return Ok(Ok(Adjusted { value, cas, class, exptime_before }));
             }
         }
         // Longer, or pinned: other memory, and what was pinned stays as it is.
         let len = digits.len().max(value_len);
-        let with = Attributes { flags: slot.flags, expiry: slot.expiry };
+        let marks = if len == value_len { slot.marks } else { Marks::default() };
+        let expiry = counting.exptime.map_or(slot.expiry, Expiry::from);
+        let with = Attributes { flags: slot.flags, expiry, cas: counting.cas, marks };
         let size = self.rules.item_bytes(key.len(), with.flags, len);
         if size > self.item_bytes_max {
             return Err(AdjustError::Refused(Refusal::TooLarge));
@@ -123,7 +165,7 @@ impl Inner {
         let class = items.slots[index].class.into();
         drop(items);
         drop(old);
-        Ok(Ok(Adjusted { value, cas, class }))
+        Ok(Ok(Adjusted { value, cas, class, exptime_before }))
     }
 }
 
