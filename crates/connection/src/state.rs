@@ -2,6 +2,8 @@
 
 use larder_protocol::Retrieval;
 
+use crate::meta::Answer;
+
 /// What a connection is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -36,7 +38,7 @@ pub(crate) enum State<D> {
 #[derive(Debug)]
 pub(crate) struct Arriving<D> {
     pub(crate) draft: D,
-    pub(crate) quiet: bool,
+    pub(crate) answer: Answer,
 }
 
 /// How a state dealt with the bytes before it.
