@@ -1,5 +1,7 @@
 //! Fetching, storing, counting and changing on terms: any sequence of it, beside a plain map with the same clock.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends where it fails")]
+
 mod kit;
 
 use std::collections::BTreeMap;
@@ -7,7 +9,7 @@ use std::collections::BTreeMap;
 use kit::{NOW, value_of};
 use larder_store::{
     AdjustError, Amended, Amendment, Condition, Config, Counting, Creation, Delta, Fetch, Item,
-    Miss, Outcome, Recache, Refusal, Seconds, Store, Terms, Visit,
+    Outcome, Recache, Refusal, Seconds, Store, Terms, Visit,
 };
 use proptest::prelude::*;
 
@@ -141,6 +143,18 @@ struct Entry {
 }
 
 impl Entry {
+    fn new(value: &[u8], exptime: Option<Seconds>, now: Seconds) -> Self {
+        Self {
+            value: value.to_vec(),
+            exptime,
+            cas: 0,
+            last_access: now,
+            was_fetched: false,
+            is_stale: false,
+            is_key_encoded: false,
+        }
+    }
+
     fn of(item: &Visit<'_>) -> Self {
         Self {
             value: value_of(item),
@@ -310,39 +324,8 @@ impl Pair {
         draft.push(&value).unwrap();
         draft.push(b"\r\n").unwrap();
         let committed = self.store.commit_with(draft, condition, &terms, now);
-        let mut fresh = Entry {
-            value: value.clone(),
-            exptime,
-            cas: 0,
-            last_access: now,
-            was_fetched: false,
-            is_stale: false,
-            is_key_encoded: terms.is_key_encoded,
-        };
-        let mut won = false;
-        let refused = match (kind, &old) {
-            (Kind::Cas, None) => Some(Outcome::NotFound),
-            (Kind::Cas, Some((old, was_won))) if number != 0 && number < old.cas => {
-                fresh = Entry { exptime: old.exptime, is_stale: true, ..fresh };
-                won = *was_won;
-                (!terms.stales_when_older).then_some(Outcome::Exists)
-            }
-            (Kind::Cas, Some((old, _))) => (number != old.cas).then_some(Outcome::Exists),
-            (Kind::Replace, None) | (Kind::Add, Some(_)) => Some(Outcome::NotStored),
-            (Kind::Append | Kind::Prepend, None) => (!terms.creates).then_some(Outcome::NotStored),
-            (Kind::Append | Kind::Prepend, Some((old, _))) => {
-                let parts = [&old.value[..], &value];
-                let value = if matches!(kind, Kind::Append) {
-                    parts.concat()
-                } else {
-                    [parts[1], parts[0]].concat()
-                };
-                let exptime = old.exptime;
-                fresh = Entry { value, exptime, is_key_encoded: false, ..fresh };
-                (number != 0 && number != old.cas).then_some(Outcome::Exists)
-            }
-            _ => None,
-        };
+        let (fresh, won, refused) =
+            expected(kind, &old, &value, number, &terms, Entry::new(&value, exptime, now));
         let committed = match committed {
             Ok(committed) => committed,
             Err(Refusal::TooLarge) => {
@@ -440,6 +423,43 @@ impl Pair {
     }
 }
 
+/// What a store comes to: the entry that is kept, whether its renewal is won, and why it is not kept, if so.
+fn expected(
+    kind: Kind,
+    old: &Option<(Entry, bool)>,
+    value: &[u8],
+    number: u64,
+    terms: &Terms,
+    mut fresh: Entry,
+) -> (Entry, bool, Option<Outcome>) {
+    fresh.is_key_encoded = terms.is_key_encoded;
+    let mut won = false;
+    let refused = match (kind, old) {
+        (Kind::Cas, None) => Some(Outcome::NotFound),
+        (Kind::Cas, Some((old, was_won))) if number != 0 && number < old.cas => {
+            fresh = Entry { exptime: old.exptime, is_stale: true, ..fresh };
+            won = *was_won;
+            (!terms.stales_when_older).then_some(Outcome::Exists)
+        }
+        (Kind::Cas, Some((old, _))) => (number != old.cas).then_some(Outcome::Exists),
+        (Kind::Replace, None) | (Kind::Add, Some(_)) => Some(Outcome::NotStored),
+        (Kind::Append | Kind::Prepend, None) => (!terms.creates).then_some(Outcome::NotStored),
+        (Kind::Append | Kind::Prepend, Some((old, _))) => {
+            let parts = [&old.value[..], value];
+            let value = if matches!(kind, Kind::Append) {
+                parts.concat()
+            } else {
+                [parts[1], parts[0]].concat()
+            };
+            let exptime = old.exptime;
+            fresh = Entry { value, exptime, is_key_encoded: false, ..fresh };
+            (number != 0 && number != old.cas).then_some(Outcome::Exists)
+        }
+        _ => None,
+    };
+    (fresh, won, refused)
+}
+
 fn name(amended: Amended) -> &'static str {
     match amended {
         Amended::Done { .. } => "done",
@@ -463,49 +483,4 @@ proptest! {
         kit::sweep_all(&pair.store, pair.now);
         kit::check_empty(&pair.store);
     }
-}
-
-#[test]
-fn an_expired_or_flushed_item_can_be_created_again() {
-    let store = kit::store(4 * kit::MIB);
-    let fetch = Fetch { creation: Some(Creation::default()), ..Fetch::default() };
-    let miss = |now| store.fetch(b"k", &fetch, now, |_, fetched| fetched.created_after);
-    assert_eq!(miss(NOW), Ok(Some(Miss::Absent)));
-    assert_eq!(miss(NOW), Ok(None));
-    store.flush(NOW);
-    assert_eq!(miss(NOW), Ok(Some(Miss::Flushed)));
-    store.touch(b"k", Some(Seconds(NOW.0 + 1)), NOW);
-    assert_eq!(miss(Seconds(NOW.0 + 1)), Ok(Some(Miss::Expired)));
-}
-
-#[test]
-fn what_cannot_be_created_is_a_miss() {
-    let store = kit::strict(2 * kit::MIB);
-    let mut count = 0_u32;
-    while kit::set(&store, &format!("key {count}"), &[b'x'; 1000]).is_ok() {
-        count += 1;
-    }
-    let fetch = Fetch { creation: Some(Creation::default()), ..Fetch::default() };
-    let mut created = 0_u32;
-    let refused = loop {
-        let key = format!("new {created}");
-        match store.fetch(key.as_bytes(), &fetch, NOW, |_, _| ()) {
-            Ok(()) => created += 1,
-            Err(miss) => break miss,
-        }
-    };
-    assert_eq!(refused, Miss::Absent);
-    kit::check_limit(&store);
-    assert!(kit::value(&store, "key 0").is_some(), "nothing goes without eviction");
-}
-
-#[test]
-fn a_store_without_numbers_gives_none() {
-    let store = Store::new(Config { cas: false, ..kit::config(4 * kit::MIB) });
-    let creation = Some(Creation { exptime: None, cas: Some(7) });
-    let fetch = Fetch { creation, ..Fetch::default() };
-    assert_eq!(store.fetch(b"k", &fetch, NOW, |item, _| item.cas()), Ok(0));
-    let amendment = Amendment { stales: true, cas: Some(9), ..Amendment::default() };
-    assert_eq!(store.amend(b"k", &amendment, NOW).map(name), Ok("done"));
-    assert_eq!(store.fetch(b"k", &Fetch::default(), NOW, |item, _| item.cas()), Ok(0));
 }
