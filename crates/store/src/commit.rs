@@ -14,7 +14,7 @@ use crate::store::{Inner, Store};
 pub enum Condition {
     /// Nothing.
     Set,
-    /// There is no item of this key. If there is, it counts as hit.
+    /// There is no item of this key. If there is, it counts as used, though not as fetched.
     Add,
     /// There is an item of this key.
     Replace,
@@ -144,7 +144,10 @@ impl Inner {
         let mut is_stale = false;
         let refused = match (condition, live) {
             (Condition::Add, Some(index)) => {
+                // It is in use, but nobody has fetched it.
+                let was_fetched = items.slots[index].was_fetched;
                 items.mark(index, now);
+                items.slots[index].was_fetched = was_fetched;
                 Some(Outcome::NotStored)
             }
             (Condition::Cas(cas), Some(index)) => {

@@ -56,7 +56,7 @@ pub struct Counting {
 
 impl Store {
     /// Counts a value up or down. A shorter number is followed by blanks, so that the value keeps its length. Flags, expiry and
-    /// last access stay; the CAS number is new.
+    /// last access stay; the CAS number is new. A number that becomes longer is a new value, which nobody has fetched.
     ///
     /// Leading blanks are skipped, and a blank ends the number: memcached's rules.
     ///
@@ -114,6 +114,10 @@ impl Inner {
             return Err(AdjustError::NotFound);
         };
         let slot = &mut items.slots[index];
+        // memcached's order: who has no value is no number, whatever their CAS number is.
+        if slot.value_len() == 0 {
+            return Err(AdjustError::NonNumeric);
+        }
         if counting.compare.is_some_and(|cas| cas != 0 && cas != slot.cas) {
             return Err(AdjustError::Exists);
         }
@@ -158,7 +162,9 @@ impl Inner {
         filling.space().fill(b' ');
         filling.advance(len - digits.len());
         filling.push(&LINE_END);
-        let (last_access, was_fetched) = (slot.last_access, slot.was_fetched);
+        // What is longer is a new value, as in memcached: nobody has used it.
+        let was_fetched = slot.was_fetched && len == value_len;
+        let last_access = slot.last_access;
         let body = filling.into_body(key_len, &shard.account);
         let (cas, old) = items.replace(index, body, with, last_access);
         items.slots[index].was_fetched = was_fetched;

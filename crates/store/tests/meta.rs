@@ -337,7 +337,7 @@ impl Pair {
         if let Some(refused) = refused {
             assert_eq!((committed.outcome, committed.value_len), (refused, value.len()));
             if let (Kind::Add, Some((entry, _))) = (kind, self.map.get_mut(&key)) {
-                (entry.was_fetched, entry.last_access) = (true, now);
+                entry.last_access = now;
             }
             return;
         }
@@ -384,6 +384,9 @@ impl Pair {
         let Some((mut entry, mut won)) = old else {
             return assert_eq!(adjusted, Err(AdjustError::NotFound));
         };
+        if entry.value.is_empty() {
+            return assert_eq!(adjusted, Err(AdjustError::NonNumeric));
+        }
         if counting.compare.is_some_and(|cas| cas != 0 && cas != entry.cas) {
             return assert_eq!(adjusted, Err(AdjustError::Exists));
         }
@@ -404,6 +407,7 @@ impl Pair {
         entry.exptime = counting.exptime.unwrap_or(entry.exptime);
         if entry.value.len() > width {
             (entry.is_stale, entry.is_key_encoded, won) = (false, false, false);
+            entry.was_fetched = false;
         }
         self.map.insert(key, (entry, won));
     }

@@ -189,6 +189,9 @@ impl Model {
                 (flags.initial, true)
             }
             Some(old) => {
+                if old.data.len() == 2 {
+                    return Err(Status::NonNumeric);
+                }
                 if flags.compare.is_some_and(|cas| cas != 0 && cas != old.cas) {
                     return Err(Status::Exists);
                 }
@@ -214,8 +217,9 @@ impl Model {
         self.keep(key, old.flags, old.expiry, data);
         self.give_cas(key, cas);
         let Some(item) = self.items.get_mut(key) else { return };
-        (item.accessed, item.was_fetched) = (old.accessed, old.was_fetched);
+        item.accessed = old.accessed;
         if !is_longer {
+            item.was_fetched = old.was_fetched;
             item.is_stale = old.is_stale;
             item.is_won = old.is_won;
             item.is_key_encoded = old.is_key_encoded;
