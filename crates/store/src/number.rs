@@ -156,16 +156,10 @@ impl Inner {
         if let Err(need) = grant.spend(Filling::whole_bytes(key.len() + len + LINE_END.len())) {
             return Ok(Err(need));
         }
-        let mut filling = Filling::start(key.len() + len + LINE_END.len());
-        filling.push(key);
-        filling.push(digits);
-        filling.space().fill(b' ');
-        filling.advance(len - digits.len());
-        filling.push(&LINE_END);
         // What is longer is a new value, as in memcached: nobody has used it.
         let was_fetched = slot.was_fetched && len == value_len;
         let last_access = slot.last_access;
-        let body = filling.into_body(key_len, &shard.account);
+        let body = padded(key, digits, len).into_body(key_len, &shard.account);
         let (cas, old) = items.replace(index, body, with, last_access);
         items.slots[index].was_fetched = was_fetched;
         let class = items.slots[index].class.into();
@@ -173,6 +167,17 @@ impl Inner {
         drop(old);
         Ok(Ok(Adjusted { value, cas, class, exptime_before }))
     }
+}
+
+/// The key and a value of this length: digits, then blanks.
+fn padded(key: &[u8], digits: &[u8], len: usize) -> Filling {
+    let mut filling = Filling::start(key.len() + len + LINE_END.len());
+    filling.push(key);
+    filling.push(digits);
+    filling.space().fill(b' ');
+    filling.advance(len - digits.len());
+    filling.push(&LINE_END);
+    filling
 }
 
 /// What `strtoull` would read, without its sign: blanks, one `+`, digits, and then the end, a blank or a NUL.
