@@ -18,11 +18,12 @@
 use alloc::vec::Vec;
 
 use larder_protocol::{
-    KEY_LEN_MAX, Request, Retrieval, Status, Storage, Token, next_token, parse_line,
-    parse_retrieval_head, push_number,
+    KEY_LEN_MAX, Request, Retrieval, Status, Token, next_token, parse_line, parse_retrieval_head,
+    push_number,
 };
 
 use crate::limits::{Limits, Unfinished};
+use crate::meta::{self, Answer};
 use crate::state::{Arriving, Phase, State, Step};
 use crate::{Draft, Output, Reply, Service};
 
@@ -231,21 +232,7 @@ impl<S: Service> Connection<S> {
                     self.process_key(rest, retrieval, service)
                 }
                 State::Value(_) => self.process_value(rest, service),
-                State::Skip { remaining } => {
-                    let len = rest.len().min(*remaining);
-                    *remaining -= len;
-                    if *remaining == 0 {
-                        self.state = State::Line { searched: 0 };
-                    }
-                    Step::Used(len)
-                }
-                State::SkipLine => {
-                    let newline = memchr::memchr(b'\n', rest);
-                    if newline.is_some() {
-                        self.state = State::Line { searched: 0 };
-                    }
-                    Step::Used(newline.map_or(rest.len(), |newline| newline + 1))
-                }
+                State::Skip { .. } | State::SkipLine => Step::Used(self.state.skip(rest)),
                 State::Closing => return bytes.len(),
             };
             match step {
@@ -317,7 +304,14 @@ impl<S: Service> Connection<S> {
                 self.state = State::Keys { retrieval: get.retrieval };
                 return get.keys_at;
             }
-            Ok(Request::Storage(storage)) => self.begin_value(&storage, service),
+            Ok(Request::Storage(storage)) => {
+                let answer = Answer::Status { quiet: storage.quiet };
+                self.begin_value(service.draft(&storage), storage.value_len, answer);
+            }
+            Ok(Request::MetaSet(set)) => {
+                let draft = service.meta_draft(set.meta.key.decode().as_ref(), &set);
+                self.begin_value(draft, set.value_len, Answer::meta(&set));
+            }
             Ok(request) => self.answer(request, service),
             Err(refused) => {
                 match refused.reason.status() {
@@ -377,8 +371,7 @@ impl<S: Service> Connection<S> {
                 out.extend_from_slice(service.version().as_bytes());
                 out.extend_from_slice(b"\r\n");
             }
-            // Their bytes are not all here yet: `answer_line` has set the state that answers them.
-            Request::Get(_) | Request::Storage(_) => {}
+            other => meta::answer(&other, &mut self.output, service),
         }
     }
 
@@ -408,12 +401,12 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    fn begin_value(&mut self, storage: &Storage<'_>, service: &mut S) {
-        match service.draft(storage) {
-            Ok(draft) => self.state = State::Value(Arriving { draft, quiet: storage.quiet }),
+    fn begin_value(&mut self, draft: Result<S::Draft, Status>, value_len: usize, answer: Answer) {
+        match draft {
+            Ok(draft) => self.state = State::Value(Arriving { draft, answer }),
             Err(status) => {
-                self.push_unless(storage.quiet, status);
-                self.skip(storage.value_len + b"\r\n".len());
+                answer.refuse(status, self.output.tail());
+                self.skip(value_len + b"\r\n".len());
             }
         }
     }
@@ -437,13 +430,12 @@ impl<S: Service> Connection<S> {
     /// Keeps the value if all of it is here.
     fn finish_value(&mut self, service: &mut S) {
         match core::mem::replace(&mut self.state, State::Line { searched: 0 }) {
-            State::Value(Arriving { draft, quiet }) if draft.remaining() == 0 => {
-                let status = if draft.is_terminated() {
-                    service.commit(draft)
+            State::Value(Arriving { draft, answer }) if draft.remaining() == 0 => {
+                if draft.is_terminated() {
+                    answer.commit(draft, service, self.output.tail());
                 } else {
-                    Status::BadDataChunk
-                };
-                self.push_unless(quiet, status);
+                    answer.refuse(Status::BadDataChunk, self.output.tail());
+                }
             }
             other => self.state = other,
         }
@@ -451,12 +443,12 @@ impl<S: Service> Connection<S> {
 
     /// Memory ran out while the value arrived: says so, and throws the rest away.
     fn abandon_value(&mut self, service: &mut S) -> Step {
-        if let State::Value(Arriving { draft, quiet }) =
+        if let State::Value(Arriving { draft, answer }) =
             core::mem::replace(&mut self.state, State::Line { searched: 0 })
         {
             let remaining = draft.remaining();
             let status = service.abandon(draft);
-            self.push_unless(quiet, status);
+            answer.refuse(status, self.output.tail());
             self.skip(remaining);
         }
         Step::Used(0)

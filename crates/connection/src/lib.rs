@@ -6,6 +6,7 @@ extern crate alloc;
 
 mod connection;
 mod limits;
+mod meta;
 mod output;
 mod reply;
 mod service;
@@ -13,6 +14,7 @@ mod state;
 
 pub use connection::Connection;
 pub use limits::{Limits, Unfinished};
+pub use meta::{MetaCount, MetaDetails, MetaItem, MetaReply, MetaStored};
 pub use output::{Chunks, Output};
 pub use reply::{PIN_LEN_MIN, Reply};
 pub use service::{Draft, Service, Value};

@@ -2,9 +2,11 @@
 
 use alloc::vec::Vec;
 
-use larder_protocol::{Delta, ShutdownMode, Status, Storage, Words};
+use larder_protocol::{
+    Delta, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, Words,
+};
 
-use crate::Reply;
+use crate::{MetaCount, MetaDetails, MetaReply, MetaStored, Reply};
 
 /// Answers the requests that a connection has read.
 pub trait Service {
@@ -35,6 +37,30 @@ pub trait Service {
     ///
     /// The reply when there is no such counter.
     fn adjust(&mut self, key: &[u8], delta: Delta) -> Result<u64, Status>;
+    /// Answers `mg`: a [`MetaReply::item`] if the key is kept or was created, nothing if it is not.
+    fn meta_get(&mut self, key: &[u8], meta: &Meta<'_>, reply: &mut MetaReply<'_, Self::Value>);
+    /// Opens memory for the data block that follows `ms`; it is committed by [`Self::meta_commit`].
+    ///
+    /// # Errors
+    ///
+    /// The reply to a value that cannot be taken; its data block is then thrown away.
+    fn meta_draft(&mut self, key: &[u8], request: &MetaSet<'_>) -> Result<Self::Draft, Status>;
+    /// Keeps a complete value that came with `ms`, if its conditions hold.
+    fn meta_commit(&mut self, draft: Self::Draft) -> MetaStored;
+    /// Answers `md`: forgets a key, marks its item stale or drops its value.
+    fn meta_delete(&mut self, key: &[u8], flags: &MetaFlags) -> Status;
+    /// Answers `ma`: changes a counter, or creates it.
+    ///
+    /// # Errors
+    ///
+    /// The reply when there is no such counter.
+    fn meta_adjust(
+        &mut self,
+        key: &[u8],
+        request: &MetaArithmetic<'_>,
+    ) -> Result<MetaCount, Status>;
+    /// Says what is known of an item, which does not count as its use.
+    fn meta_details(&mut self, key: &[u8]) -> Option<MetaDetails>;
     /// Forgets everything, now or later.
     fn flush_all(&mut self, delay: i32) -> Status;
     /// Appends the whole answer to `stats` and these words, its end included.

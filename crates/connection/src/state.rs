@@ -2,6 +2,8 @@
 
 use larder_protocol::Retrieval;
 
+use crate::meta::Answer;
+
 /// What a connection is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -34,6 +36,26 @@ pub(crate) enum State<D> {
 }
 
 impl<D> State<D> {
+    /// Throws away what belongs to a refused value or line, and says how many bytes that are. Only for the two
+    /// states that skip.
+    pub(crate) fn skip(&mut self, bytes: &[u8]) -> usize {
+        let (len, is_done) = match self {
+            Self::Skip { remaining } => {
+                let len = bytes.len().min(*remaining);
+                *remaining -= len;
+                (len, *remaining == 0)
+            }
+            _ => match memchr::memchr(b'\n', bytes) {
+                Some(newline) => (newline + 1, true),
+                None => (bytes.len(), false),
+            },
+        };
+        if is_done {
+            *self = Self::Line { searched: 0 };
+        }
+        len
+    }
+
     /// What a connection in this state is busy with, replies of its waiting or not.
     pub(crate) const fn phase(&self, owes_replies: bool) -> Phase {
         match self {
@@ -49,7 +71,7 @@ impl<D> State<D> {
 #[derive(Debug)]
 pub(crate) struct Arriving<D> {
     pub(crate) draft: D,
-    pub(crate) quiet: bool,
+    pub(crate) answer: Answer,
 }
 
 /// How a state dealt with the bytes before it.

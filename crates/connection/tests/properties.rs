@@ -28,6 +28,11 @@ proptest! {
     }
 
     #[test]
+    fn quiet_meta_hides_the_ordinary(input in vec(any::<u8>(), 0..400)) {
+        properties::quiet_meta_hides_the_ordinary(&input);
+    }
+
+    #[test]
     fn closing_is_final(input in vec(any::<u8>(), 0..400)) {
         properties::closing_is_final(&input);
     }

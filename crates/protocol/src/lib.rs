@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod meta;
 mod number;
 mod parse;
 mod reply;
@@ -11,6 +12,10 @@ mod request;
 mod status;
 mod words;
 
+pub use meta::{
+    Decoded, FLAG_COUNT_MAX, Meta, MetaArithmetic, MetaDebug, MetaError, MetaFlags, MetaKey,
+    MetaSet, OPAQUE_LEN_MAX, Placed, encode_key,
+};
 pub use number::parse_number;
 pub use parse::{KEY_LEN_MAX, VALUE_LEN_MAX, parse_line, parse_retrieval_head};
 pub use reply::{push_number, push_stat, push_value_head};

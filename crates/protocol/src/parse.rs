@@ -4,12 +4,12 @@
 //! the block of a refused request is thrown away, so that a value can never be taken for commands.
 
 use crate::number::parse_signed;
-use crate::parse_number;
 use crate::request::{
     Arithmetic, Delete, Delta, FlushAll, Get, MemoryLimit, ParseError, Rejection, Request,
     Retrieval, ShutdownMode, Stats, Storage, StoreMode, Touch, Verbosity,
 };
 use crate::words::Words;
+use crate::{meta, parse_number};
 
 /// Longest key, in bytes.
 pub const KEY_LEN_MAX: usize = 250;
@@ -41,6 +41,12 @@ pub fn parse_line(line: &[u8]) -> Result<Request<'_>, Rejection> {
         b"incr" => parse_arithmetic(Delta::Increment, rest),
         b"decr" => parse_arithmetic(Delta::Decrement, rest),
         b"touch" => parse_touch(rest),
+        b"mg" => meta::parse_get(rest),
+        b"ms" => meta::parse_set(rest),
+        b"md" => meta::parse_delete(rest),
+        b"ma" => meta::parse_arithmetic(rest),
+        b"me" => meta::parse_debug(rest),
+        b"mn" => Ok(Request::MetaNoop),
         b"version" => Ok(Request::Version),
         b"quit" => Ok(Request::Quit),
         _ => parse_administration(name, rest).map_err(|reason| reject(reason, line)),
@@ -68,7 +74,7 @@ pub fn parse_retrieval_head(line: &[u8]) -> Option<(Retrieval, usize)> {
     Some((Retrieval { cas, touch }, name_len + start + len))
 }
 
-type Parsed<'a> = Result<Request<'a>, Rejection>;
+pub(crate) type Parsed<'a> = Result<Request<'a>, Rejection>;
 
 impl From<ParseError> for Rejection {
     fn from(reason: ParseError) -> Self {
@@ -241,7 +247,7 @@ fn reject(reason: ParseError, line: &[u8]) -> Rejection {
     Rejection { reason, quiet: has_options && last == b"noreply", skip_len: 0 }
 }
 
-const fn check_key(key: &[u8]) -> Result<(), ParseError> {
+pub(crate) const fn check_key(key: &[u8]) -> Result<(), ParseError> {
     if key.len() > KEY_LEN_MAX { Err(ParseError::BadFormat) } else { Ok(()) }
 }
 

@@ -1,9 +1,10 @@
 //! What crossed the wire, as types: a request borrows its keys from the line it was parsed from.
 
 use crate::Status;
+use crate::meta::{Meta, MetaArithmetic, MetaDebug, MetaError, MetaSet};
 use crate::words::Words;
 
-/// One request of the classic text protocol.
+/// One request of the text protocol, classic or meta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request<'a> {
     /// `incr`, `decr`.
@@ -16,6 +17,18 @@ pub enum Request<'a> {
     Get(Get<'a>),
     /// `cache_memlimit`.
     MemoryLimit(MemoryLimit),
+    /// `ma`.
+    MetaArithmetic(MetaArithmetic<'a>),
+    /// `me`.
+    MetaDebug(MetaDebug<'a>),
+    /// `md`.
+    MetaDelete(Meta<'a>),
+    /// `mg`.
+    MetaGet(Meta<'a>),
+    /// `mn`.
+    MetaNoop,
+    /// `ms`; its data block follows.
+    MetaSet(MetaSet<'a>),
     /// `quit`.
     Quit,
     /// `shutdown`.
@@ -195,6 +208,8 @@ pub enum ParseError {
     InvalidExptime,
     /// A browser's or a proxy's HTTP request: the connection is closed without a word.
     Http,
+    /// A meta command with flags that are none, or not so.
+    Meta(MetaError),
     /// No such command, or an administrator's command with the wrong words.
     UnknownCommand,
 }
@@ -208,6 +223,7 @@ impl ParseError {
             Self::InvalidDelta => Some(Status::InvalidDelta),
             Self::InvalidExptime => Some(Status::InvalidExptime),
             Self::Http => None,
+            Self::Meta(error) => Some(Status::Meta(error)),
             Self::UnknownCommand => Some(Status::Error),
         }
     }

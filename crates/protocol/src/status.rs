@@ -1,5 +1,7 @@
 //! The fixed replies, byte for byte as memcached 1.6.45 sends them.
 
+use crate::meta::MetaError;
+
 /// A reply that says how a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
@@ -29,6 +31,8 @@ pub enum Status {
     MemoryLimitTooLarge,
     /// The new memory limit is too small to work with.
     MemoryLimitTooSmall,
+    /// A meta command with flags that are none, or not so.
+    Meta(MetaError),
     /// The value of a counter is no number.
     NonNumeric,
     /// No item under this key.
@@ -81,6 +85,7 @@ impl Status {
             Self::MemoryLimitTooSmall => {
                 b"MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n"
             }
+            Self::Meta(error) => error.line(),
             Self::NonNumeric => b"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
             Self::NotFound => b"NOT_FOUND\r\n",
             Self::NotStored => b"NOT_STORED\r\n",

@@ -160,7 +160,7 @@ fn administration_lines() {
 
 #[test]
 fn what_is_no_request() {
-    for line in ["GET k", "gett k", " get k", "foo bar", "mg k v", "set\tk 0 0 1", "versionn"] {
+    for line in ["GET k", "gett k", " get k", "foo bar", "set\tk 0 0 1", "versionn"] {
         check(line, "UnknownCommand quiet=false skip=0");
     }
     check("foo noreply", "UnknownCommand quiet=false skip=0");

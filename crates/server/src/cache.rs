@@ -1,11 +1,21 @@
 //! The service behind every connection of a worker: memcached's commands in terms of the store.
 
+mod meta;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use larder_connection::{self as connection, Reply, Service};
-use larder_protocol::{Delta, ShutdownMode, Status, Storage, StoreMode, Words};
-use larder_store::{AdjustError, Condition, Draft, Item, Miss, Outcome, Refusal, Seconds, Visit};
+use larder_connection::{
+    self as connection, MetaCount, MetaDetails, MetaReply, MetaStored, Reply, Service,
+};
+use larder_protocol::{
+    Delta, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, StoreMode,
+    Words,
+};
+use larder_store::{
+    AdjustError, Adjusted, Condition, Counting, Draft, Item, Miss, Outcome, Refusal, Seconds,
+    Terms, Visit,
+};
 
 use crate::counters::{ClassCount, Count, Counters};
 use crate::prefixes::PrefixCount;
@@ -83,6 +93,89 @@ impl Cache {
         }
     }
 
+    /// Keeps a complete value, if its conditions hold.
+    fn store(&self, draft: ValueDraft) -> MetaStored {
+        let ValueDraft { draft, mode, terms, class, .. } = draft;
+        let refused = |status, value_len| MetaStored { status, cas: 0, value_len };
+        let value_len = draft.value_len();
+        let condition = match mode {
+            StoreMode::Add => Condition::Add,
+            StoreMode::Append => Condition::Append,
+            StoreMode::Cas(number) => Condition::Cas(number),
+            StoreMode::Prepend => Condition::Prepend,
+            StoreMode::Replace => Condition::Replace,
+            StoreMode::Set => Condition::Set,
+        };
+        let committed = self.shared.store.commit_with(draft, condition, &terms, self.now);
+        let outcome = committed.map(|committed| committed.outcome);
+        let value_len = committed.map_or(value_len, |committed| committed.value_len);
+        let stored = match outcome {
+            Ok(Outcome::Stored { cas }) => MetaStored { status: Status::Stored, cas, value_len },
+            Ok(Outcome::NotStored) | Err(Refusal::TooLarge) => {
+                refused(Status::NotStored, value_len)
+            }
+            Ok(Outcome::Exists) => refused(Status::Exists, value_len),
+            Ok(Outcome::NotFound) => refused(Status::NotFound, value_len),
+            Err(Refusal::OutOfMemory | Refusal::Misused) => {
+                self.count(Count::StoreNoMemory);
+                return refused(Status::OutOfMemory, value_len);
+            }
+        };
+        if matches!(mode, StoreMode::Cas(_)) {
+            self.count_cas(stored.status, class);
+        }
+        stored
+    }
+
+    /// Changes a counter, and counts that if there is one.
+    fn count_with(
+        &self,
+        key: &[u8],
+        delta: Delta,
+        counting: &Counting,
+    ) -> Result<Adjusted, AdjustError> {
+        let (delta, hits, class_hits) = match delta {
+            Delta::Increment(by) => {
+                (larder_store::Delta::Increment(by), Count::IncrHits, ClassCount::IncrHits)
+            }
+            Delta::Decrement(by) => {
+                (larder_store::Delta::Decrement(by), Count::DecrHits, ClassCount::DecrHits)
+            }
+        };
+        let adjusted = self.shared.store.adjust_with(key, delta, counting, self.now)?;
+        self.count(hits);
+        self.count_in_class(class_hits, adjusted.class);
+        Ok(adjusted)
+    }
+
+    /// Says why there is no such counter, and counts that.
+    fn refuse_count(&self, error: AdjustError, delta: Delta) -> Status {
+        match error {
+            AdjustError::NotFound => {
+                self.count(match delta {
+                    Delta::Increment(_) => Count::IncrMisses,
+                    Delta::Decrement(_) => Count::DecrMisses,
+                });
+                Status::NotFound
+            }
+            AdjustError::NonNumeric => Status::NonNumeric,
+            AdjustError::Exists => Status::Exists,
+            AdjustError::Refused(_) => {
+                self.count(Count::StoreNoMemory);
+                Status::OutOfMemory
+            }
+        }
+    }
+
+    /// Counts an item that time has taken.
+    fn count_gone(&self, miss: Miss) {
+        match miss {
+            Miss::Expired => self.count(Count::GetExpired),
+            Miss::Flushed => self.count(Count::GetFlushed),
+            Miss::Absent => {}
+        }
+    }
+
     fn count_cas(&self, status: Status, class: usize) {
         let (count, class_count) = match status {
             Status::Stored => (Count::CasHits, ClassCount::CasHits),
@@ -113,40 +206,18 @@ impl Service for Cache {
         // Only a draft that can run out of memory later has to know whose old value goes with it.
         let abandoned_key =
             (mode == StoreMode::Set && value_len > WHOLE_LEN_MAX).then(|| key.into());
-        Ok(ValueDraft { draft, mode, class, abandoned_key })
+        Ok(ValueDraft { draft, mode, terms: Terms::default(), class, abandoned_key })
     }
 
     fn commit(&mut self, draft: ValueDraft) -> Status {
-        let ValueDraft { draft, mode, class, .. } = draft;
-        let condition = match mode {
-            StoreMode::Add => Condition::Add,
-            StoreMode::Append => Condition::Append,
-            StoreMode::Cas(number) => Condition::Cas(number),
-            StoreMode::Prepend => Condition::Prepend,
-            StoreMode::Replace => Condition::Replace,
-            StoreMode::Set => Condition::Set,
-        };
-        let status = match self.shared.store.commit(draft, condition, self.now) {
-            Ok(Outcome::Stored { .. }) => Status::Stored,
-            Ok(Outcome::NotStored) | Err(Refusal::TooLarge) => Status::NotStored,
-            Ok(Outcome::Exists) => Status::Exists,
-            Ok(Outcome::NotFound) => Status::NotFound,
-            Err(Refusal::OutOfMemory | Refusal::Misused) => {
-                self.count(Count::StoreNoMemory);
-                return Status::OutOfMemory;
-            }
-        };
-        if matches!(mode, StoreMode::Cas(_)) {
-            self.count_cas(status, class);
-        }
-        status
+        self.store(draft).status
     }
 
     fn abandon(&mut self, draft: ValueDraft) -> Status {
-        let mode = draft.mode;
-        let key = draft.abandoned_key.clone().unwrap_or_default();
+        let ValueDraft { draft, abandoned_key, .. } = draft;
         drop(draft);
-        self.refuse(Refusal::OutOfMemory, &key, mode)
+        let mode = if abandoned_key.is_some() { StoreMode::Set } else { StoreMode::Add };
+        self.refuse(Refusal::OutOfMemory, &abandoned_key.unwrap_or_default(), mode)
     }
 
     fn get(&mut self, key: &[u8], touch: Option<i32>, reply: &mut Reply<'_, Pinned>) {
@@ -178,11 +249,7 @@ impl Service for Cache {
             Err(miss) => {
                 self.count_prefix(key, PrefixCount::Miss);
                 self.count(if touch.is_some() { Count::TouchMisses } else { Count::GetMisses });
-                match miss {
-                    Miss::Expired => self.count(Count::GetExpired),
-                    Miss::Flushed => self.count(Count::GetFlushed),
-                    Miss::Absent => {}
-                }
+                self.count_gone(miss);
             }
         }
     }
@@ -219,36 +286,38 @@ impl Service for Cache {
     }
 
     fn adjust(&mut self, key: &[u8], delta: Delta) -> Result<u64, Status> {
-        let (delta, hits, misses, class_hits) = match delta {
-            Delta::Increment(by) => (
-                larder_store::Delta::Increment(by),
-                Count::IncrHits,
-                Count::IncrMisses,
-                ClassCount::IncrHits,
-            ),
-            Delta::Decrement(by) => (
-                larder_store::Delta::Decrement(by),
-                Count::DecrHits,
-                Count::DecrMisses,
-                ClassCount::DecrHits,
-            ),
-        };
-        match self.shared.store.adjust(key, delta, self.now) {
-            Ok(adjusted) => {
-                self.count(hits);
-                self.count_in_class(class_hits, adjusted.class);
-                Ok(adjusted.value)
-            }
-            Err(AdjustError::NotFound) => {
-                self.count(misses);
-                Err(Status::NotFound)
-            }
-            Err(AdjustError::NonNumeric) => Err(Status::NonNumeric),
-            Err(AdjustError::Refused(_)) => {
-                self.count(Count::StoreNoMemory);
-                Err(Status::OutOfMemory)
-            }
+        match self.count_with(key, delta, &Counting::default()) {
+            Ok(adjusted) => Ok(adjusted.value),
+            Err(error) => Err(self.refuse_count(error, delta)),
         }
+    }
+
+    fn meta_get(&mut self, key: &[u8], meta: &Meta<'_>, reply: &mut MetaReply<'_, Pinned>) {
+        meta::get(self, key, &meta.flags, reply);
+    }
+
+    fn meta_draft(&mut self, key: &[u8], request: &MetaSet<'_>) -> Result<ValueDraft, Status> {
+        meta::draft(self, key, request)
+    }
+
+    fn meta_commit(&mut self, draft: ValueDraft) -> MetaStored {
+        self.store(draft)
+    }
+
+    fn meta_delete(&mut self, key: &[u8], flags: &MetaFlags) -> Status {
+        meta::delete(self, key, flags)
+    }
+
+    fn meta_adjust(
+        &mut self,
+        key: &[u8],
+        request: &MetaArithmetic<'_>,
+    ) -> Result<MetaCount, Status> {
+        meta::adjust(self, key, request)
+    }
+
+    fn meta_details(&mut self, key: &[u8]) -> Option<MetaDetails> {
+        meta::details(self, key)
     }
 
     fn flush_all(&mut self, delay: i32) -> Status {
@@ -324,6 +393,8 @@ impl connection::Value for Pinned {
 pub(crate) struct ValueDraft {
     draft: Draft,
     mode: StoreMode,
+    /// What came with it in flags.
+    terms: Terms,
     class: usize,
     abandoned_key: Option<Box<[u8]>>,
 }

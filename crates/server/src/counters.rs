@@ -24,6 +24,7 @@ pub(crate) enum Count {
     ClosedUnreadReplies,
     CmdFlush,
     CmdGet,
+    CmdMeta,
     CmdSet,
     CmdTouch,
     ConnYields,

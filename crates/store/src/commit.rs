@@ -15,7 +15,7 @@ use crate::store::{Inner, Store};
 pub enum Condition {
     /// None: it is always stored.
     Set,
-    /// There is no item of this key. If there is, it counts as hit.
+    /// There is no item of this key. If there is, it counts as used, though not as fetched.
     Add,
     /// There is an item of this key.
     Replace,
@@ -43,6 +43,31 @@ pub enum Outcome {
     NotFound,
 }
 
+/// What else is asked of a store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// [`Condition::Append`] and [`Condition::Prepend`]: the CAS number that the item must have; 0 is everybody's.
+    pub compare: Option<u64>,
+    /// [`Condition::Cas`]: a number below the item's stores too, but the value is stale from the start, and keeps the
+    /// expiry of the old one and whether its renewal was won.
+    pub stales_when_older: bool,
+    /// [`Condition::Append`] and [`Condition::Prepend`]: where there is no item, the draft becomes one.
+    pub creates: bool,
+    /// The CAS number that the item gets instead of a new one.
+    pub cas: Option<u64>,
+    /// The key came in base64, and is to be shown so: the store only keeps that in mind.
+    pub is_key_encoded: bool,
+}
+
+/// What became of a draft, and how long the value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Length of the item's value now if it was stored, else of the draft's; without its `\r\n`.
+    pub value_len: usize,
+}
+
 impl Store {
     /// Makes an item of a draft, in one moment, if the condition holds. Whatever comes of it, the draft is gone.
     ///
@@ -52,27 +77,43 @@ impl Store {
     /// or of another store.
     pub fn commit(
         &self,
-        mut draft: Draft,
+        draft: Draft,
         condition: Condition,
         now: Seconds,
     ) -> Result<Outcome, Refusal> {
+        Ok(self.commit_with(draft, condition, &Terms::default(), now)?.outcome)
+    }
+
+    /// Like [`Self::commit`], on terms.
+    ///
+    /// # Errors
+    /// Those of [`Self::commit`].
+    pub fn commit_with(
+        &self,
+        mut draft: Draft,
+        condition: Condition,
+        terms: &Terms,
+        now: Seconds,
+    ) -> Result<Committed, Refusal> {
         let inner = &*self.inner;
         let home = inner.shard_index(draft.hash);
         let account = &inner.shards[home].account;
         if !draft.is_complete() || !draft.is_of(account) {
             return Err(Refusal::Misused);
         }
+        draft.attributes.cas = terms.cas;
+        draft.attributes.marks.is_key_encoded = terms.is_key_encoded;
         let joining = matches!(condition, Condition::Append | Condition::Prepend);
         let mut grant = Grant::empty(account);
         let mut failures = 0;
         loop {
             let step = if joining {
-                inner.try_join(&draft, condition, now, &mut grant)?
+                inner.try_join(&mut draft, condition, terms, now, &mut grant)?
             } else {
-                inner.try_store(&mut draft, condition, now, &mut grant)
+                inner.try_store(&mut draft, condition, terms, now, &mut grant)
             };
             let need = match step {
-                Ok(outcome) => return Ok(outcome),
+                Ok(committed) => return Ok(committed),
                 Err(need) => need,
             };
             match inner.meet(need, home, now, &mut failures) {
@@ -94,28 +135,42 @@ impl Inner {
         &self,
         draft: &mut Draft,
         condition: Condition,
+        terms: &Terms,
         now: Seconds,
         grant: &mut Grant<'_>,
-    ) -> Result<Outcome, Need> {
+    ) -> Result<Committed, Need> {
+        let value_len = draft.value_len();
         let mut items = self.shard(draft.hash).lock(now);
         let found = items.find(draft.hash, draft.key(), now);
         let live = if let Found::Live(index) = found { Some(index) } else { None };
+        let mut is_stale = false;
         let refused = match (condition, live) {
             (Condition::Add, Some(index)) => {
+                // It is in use, but nobody has fetched it.
+                let was_fetched = items.slots[index].was_fetched;
                 items.mark(index, now);
+                items.slots[index].was_fetched = was_fetched;
                 Some(Outcome::NotStored)
             }
             (Condition::Cas(cas), Some(index)) => {
-                (cas == 0 || items.slots[index].cas != cas).then_some(Outcome::Exists)
+                let kept = items.slots[index].cas;
+                is_stale = terms.stales_when_older && cas < kept;
+                (cas == 0 || (cas != kept && !is_stale)).then_some(Outcome::Exists)
             }
             (Condition::Cas(_), None) => Some(Outcome::NotFound),
             (Condition::Replace, None) => Some(Outcome::NotStored),
             _ => None,
         };
         if let Some(outcome) = refused {
-            return Ok(outcome);
+            return Ok(Committed { outcome, value_len });
         }
-        let with = draft.attributes;
+        let mut with = draft.attributes;
+        if let (true, Some(index)) = (is_stale, live) {
+            let slot = &items.slots[index];
+            with.expiry = slot.expiry;
+            with.marks.is_stale = true;
+            with.marks.is_won = slot.marks.is_won;
+        }
         let (cas, old) = match found {
             Found::Live(index) | Found::Expired(index) | Found::Flushed(index) => {
                 let body = draft.take_body().unwrap_or_else(Body::VACANT);
@@ -129,7 +184,26 @@ impl Inner {
         };
         drop(items);
         drop(old);
-        Ok(Outcome::Stored { cas })
+        Ok(Committed { outcome: Outcome::Stored { cas }, value_len })
+    }
+
+    /// Stores what was to be joined to an item that there is not, if that is wanted; none if there is one by now.
+    fn create_joined(
+        &self,
+        draft: &mut Draft,
+        terms: &Terms,
+        now: Seconds,
+        grant: &mut Grant<'_>,
+    ) -> Option<Result<Committed, Need>> {
+        let value_len = draft.value_len();
+        let refused = Committed { outcome: Outcome::NotStored, value_len };
+        if !terms.creates {
+            return Some(Ok(refused));
+        }
+        match self.try_store(draft, Condition::Add, terms, now, grant) {
+            Ok(Committed { outcome: Outcome::NotStored, .. }) => None,
+            created => Some(created),
+        }
     }
 
     /// Stores the item's value and the draft's, one after the other.
@@ -138,19 +212,31 @@ impl Inner {
     /// place if it is still there; each time it is not, somebody else has stored.
     fn try_join(
         &self,
-        draft: &Draft,
+        draft: &mut Draft,
         condition: Condition,
+        terms: &Terms,
         now: Seconds,
         grant: &mut Grant<'_>,
-    ) -> Result<Result<Outcome, Need>, Refusal> {
+    ) -> Result<Result<Committed, Need>, Refusal> {
         let shard = self.shard(draft.hash);
         loop {
             let mut items = shard.lock(now);
             let found = items.find(draft.hash, draft.key(), now);
-            let Found::Live(index) = found else { return Ok(Ok(Outcome::NotStored)) };
+            let Found::Live(index) = found else {
+                drop(items);
+                match self.create_joined(draft, terms, now, grant) {
+                    Some(created) => return Ok(created),
+                    None => continue,
+                }
+            };
             let slot = &items.slots[index];
+            if terms.compare.is_some_and(|cas| cas != 0 && cas != slot.cas) {
+                let value_len = draft.value_len();
+                return Ok(Ok(Committed { outcome: Outcome::Exists, value_len }));
+            }
+            let cas_before = slot.cas;
             let value_len = slot.value_len() + draft.value_len();
-            let with = Attributes { flags: slot.flags, expiry: slot.expiry };
+            let with = Attributes { cas: terms.cas, ..Attributes::new(slot.flags, slot.expiry) };
             let key_len = usize::from(draft.key_len);
             if self.rules.item_bytes(key_len, with.flags, value_len) > self.item_bytes_max {
                 return Err(Refusal::TooLarge);
@@ -168,7 +254,9 @@ impl Inner {
                     drop(items);
                     let filling = joined(draft, condition, &pinned.slices(), &shard.account);
                     items = shard.lock(now);
-                    if !is_still_there(&items, index, &pinned) || !is_live(&items, index, now) {
+                    if !is_still_there(&items, index, &pinned, cas_before)
+                        || !is_live(&items, index, now)
+                    {
                         drop(items);
                         drop(filling);
                         shard.account.credit(bytes);
@@ -188,7 +276,7 @@ impl Inner {
             let (cas, old): (u64, Option<Arc<Kept>>) = items.replace(index, body, with, now);
             drop(items);
             drop(old);
-            return Ok(Ok(Outcome::Stored { cas }));
+            return Ok(Ok(Committed { outcome: Outcome::Stored { cas }, value_len }));
         }
     }
 }
@@ -211,9 +299,10 @@ fn joined(
     }
 }
 
-/// Whether the slot still holds this very value. A pinned one is not changed in place, so then nothing was stored there.
-fn is_still_there(items: &Items, index: u32, pinned: &Item) -> bool {
-    items.slots.get(index).is_some_and(|slot| pinned.is_of(&slot.body))
+/// Whether the slot still holds this very value under this number. A pinned one is not changed in place, so then nothing
+/// was stored there.
+fn is_still_there(items: &Items, index: u32, pinned: &Item, cas: u64) -> bool {
+    items.slots.get(index).is_some_and(|slot| slot.cas == cas && pinned.is_of(&slot.body))
 }
 
 fn is_live(items: &Items, index: u32, now: Seconds) -> bool {

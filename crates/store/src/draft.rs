@@ -94,7 +94,7 @@ impl Store {
             filling: Some(filling),
             account: Arc::clone(&shard.account),
             hash,
-            attributes: Attributes { flags, expiry: Expiry::from(exptime) },
+            attributes: Attributes::new(flags, Expiry::from(exptime)),
             key_len,
             started: now,
         })

@@ -3,7 +3,7 @@
 use std::hint;
 use std::sync::Arc;
 
-use crate::account::{Account, allocation_bytes};
+use crate::account::{Account, Grant, Need, allocation_bytes};
 use crate::item::{Body, KEPT_BYTES, KEPT_LEN, Kept, LINE_END, Parts, Slices};
 
 /// The bytes of an item while they are arriving, and what has been paid for them.
@@ -39,6 +39,20 @@ impl Filling {
                 KEPT_BYTES + table_bytes(len, chunk) + full + allocation_bytes(len % chunk)
             }
         }
+    }
+
+    /// Memory for an item in one piece, paid for out of a grant.
+    pub(crate) fn paid(
+        len: usize,
+        account: &Arc<Account>,
+        grant: &mut Grant<'_>,
+    ) -> Result<Self, Need> {
+        let bytes = Self::whole_bytes(len);
+        grant.spend(bytes)?;
+        Self::start(len, account).ok_or_else(|| {
+            account.credit(bytes);
+            Need::Memory(bytes)
+        })
     }
 
     /// Memory for the first bytes, which the caller has taken from the account; `None` if the system has none.

@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod amend;
 mod commit;
 mod config;
 mod draft;
+mod fetch;
 mod filling;
 mod ghost;
 mod item;
@@ -21,11 +23,13 @@ mod store;
 mod tables;
 mod visit;
 
-pub use commit::{Condition, Outcome};
+pub use amend::{Amended, Amendment};
+pub use commit::{Committed, Condition, Outcome, Terms};
 pub use config::{Config, Eviction};
 pub use draft::{Draft, Refusal};
+pub use fetch::{Creation, Fetch, Fetched, Recache};
 pub use item::{Item, Slices};
-pub use number::{AdjustError, Adjusted, Delta};
+pub use number::{AdjustError, Adjusted, Counting, Delta};
 pub use room::Swept;
 pub use seconds::Seconds;
 pub use stats::{ClassStats, Stats};

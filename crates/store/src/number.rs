@@ -1,11 +1,14 @@
 //! Counting: a value that is a decimal number, up and down.
 
-use crate::account::{Grant, Need};
+use std::sync::Arc;
+
+use crate::account::{Account, Grant, Need};
 use crate::draft::Refusal;
 use crate::filling::Filling;
 use crate::item::{LINE_END, Slices};
-use crate::seconds::Seconds;
+use crate::seconds::{Expiry, Seconds};
 use crate::shard::{Attributes, Found, Released};
+use crate::slots::Marks;
 use crate::store::{Inner, Store};
 
 /// Which way to count.
@@ -17,6 +20,15 @@ pub enum Delta {
     Decrement(u64),
 }
 
+impl Delta {
+    const fn applied_to(self, number: u64) -> u64 {
+        match self {
+            Self::Increment(by) => number.wrapping_add(by),
+            Self::Decrement(by) => number.saturating_sub(by),
+        }
+    }
+}
+
 /// What counting made of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Adjusted {
@@ -26,6 +38,8 @@ pub struct Adjusted {
     pub cas: u64,
     /// Number of the size class it is counted in.
     pub class: usize,
+    /// When the item expired before it was counted, unless never.
+    pub exptime_before: Option<Seconds>,
 }
 
 /// Why a value was not counted.
@@ -35,26 +49,54 @@ pub enum AdjustError {
     NotFound,
     /// Its value is not a decimal number below 2^64.
     NonNumeric,
+    /// The item has another CAS number than [`Counting::compare`].
+    Exists,
     /// The number became longer, and there is no room for that.
     Refused(Refusal),
 }
 
+/// What else is asked of counting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counting {
+    /// The CAS number that the item must have; 0 is everybody's.
+    pub compare: Option<u64>,
+    /// The CAS number that it gets instead of a new one.
+    pub cas: Option<u64>,
+    /// The item's new expiry; without one it stays.
+    pub exptime: Option<Option<Seconds>>,
+}
+
 impl Store {
     /// Counts a value up or down. A shorter number is followed by blanks, so that the value keeps its length. Flags, expiry and
-    /// last access stay; the CAS number is new.
+    /// last access stay; the CAS number is new. A number that becomes longer is a new value, which nobody has fetched.
     ///
     /// Leading blanks are skipped, and a blank ends the number: memcached's rules.
     ///
     /// # Errors
     /// No item, no number, or no room.
     pub fn adjust(&self, key: &[u8], delta: Delta, now: Seconds) -> Result<Adjusted, AdjustError> {
+        self.adjust_with(key, delta, &Counting::default(), now)
+    }
+
+    /// Like [`Self::adjust`], and what else is asked happens in the same moment. A number that becomes longer than its value
+    /// was is a new value, which has none of the marks that the old one had.
+    ///
+    /// # Errors
+    /// No item, one with another CAS number, no number, or no room.
+    pub fn adjust_with(
+        &self,
+        key: &[u8],
+        delta: Delta,
+        counting: &Counting,
+        now: Seconds,
+    ) -> Result<Adjusted, AdjustError> {
         let inner = &*self.inner;
         let hash = inner.hash(key);
         let home = inner.shard_index(hash);
         let mut grant = Grant::empty(&inner.shards[home].account);
         let mut failures = 0;
         loop {
-            let need = match inner.try_adjust(hash, key, delta, now, &mut grant)? {
+            let need = match inner.try_adjust(hash, key, delta, counting, now, &mut grant)? {
                 Ok(adjusted) => return Ok(adjusted),
                 Err(need) => need,
             };
@@ -74,6 +116,7 @@ impl Inner {
         hash: u64,
         key: &[u8],
         delta: Delta,
+        counting: &Counting,
         now: Seconds,
         grant: &mut Grant<'_>,
     ) -> Result<Result<Adjusted, Need>, AdjustError> {
@@ -84,12 +127,17 @@ impl Inner {
             return Err(AdjustError::NotFound);
         };
         let slot = &mut items.slots[index];
+        // memcached's order: who has no value is no number, whatever their CAS number is.
+        if slot.value_len() == 0 {
+            return Err(AdjustError::NonNumeric);
+        }
+        if counting.compare.is_some_and(|cas| cas != 0 && cas != slot.cas) {
+            return Err(AdjustError::Exists);
+        }
+        let exptime_before: Option<Seconds> = slot.expiry.into();
         let (key_len, value_len) = (slot.key_len, slot.value_len());
         let number = parse(slot.body.data(key_len), value_len).ok_or(AdjustError::NonNumeric)?;
-        let value = match delta {
-            Delta::Increment(by) => number.wrapping_add(by),
-            Delta::Decrement(by) => number.saturating_sub(by),
-        };
+        let value = delta.applied_to(number);
         let mut digits = [b' '; DIGITS_MAX];
         let digits = write(value, &mut digits);
         if digits.len() <= value_len {
@@ -99,39 +147,54 @@ impl Inner {
                 number.copy_from_slice(digits);
                 blanks.fill(b' ');
                 let class = slot.class.into();
-                return Ok(Ok(Adjusted { value, cas: items.renew_cas(index), class }));
+                let cas = items.renew_cas(index, counting.cas);
+                if let Some(exptime) = counting.exptime {
+                    items.set_expiry(index, exptime.into());
+                }
+                return Ok(Ok(Adjusted { value, cas, class, exptime_before }));
             }
         }
         // Longer, or pinned: other memory, and what was pinned stays as it is.
         let len = digits.len().max(value_len);
-        let with = Attributes { flags: slot.flags, expiry: slot.expiry };
+        let marks = if len == value_len { slot.marks } else { Marks::default() };
+        let expiry = counting.exptime.map_or(slot.expiry, Expiry::from);
+        let with = Attributes { flags: slot.flags, expiry, cas: counting.cas, marks };
         let size = self.rules.item_bytes(key.len(), with.flags, len);
         if size > self.item_bytes_max {
             return Err(AdjustError::Refused(Refusal::TooLarge));
         }
-        let whole_len = key.len() + len + LINE_END.len();
-        let bytes = Filling::whole_bytes(whole_len);
-        if let Err(need) = grant.spend(bytes) {
-            return Ok(Err(need));
-        }
-        let Some(mut filling) = Filling::start(whole_len, &shard.account) else {
-            shard.account.credit(bytes);
-            return Ok(Err(Need::Memory(bytes)));
+        let filling = match padded(key, digits, len, &shard.account, grant) {
+            Ok(filling) => filling,
+            Err(need) => return Ok(Err(need)),
         };
-        filling.push(key);
-        filling.push(digits);
-        filling.space().fill(b' ');
-        filling.advance(len - digits.len());
-        filling.push(&LINE_END);
-        let (last_access, was_fetched) = (slot.last_access, slot.was_fetched);
+        // What is longer is a new value, as in memcached: nobody has used it.
+        let was_fetched = slot.was_fetched && len == value_len;
+        let last_access = slot.last_access;
         let body = filling.into_body(key_len);
         let (cas, old) = items.replace(index, body, with, last_access);
         items.slots[index].was_fetched = was_fetched;
         let class = items.slots[index].class.into();
         drop(items);
         drop(old);
-        Ok(Ok(Adjusted { value, cas, class }))
+        Ok(Ok(Adjusted { value, cas, class, exptime_before }))
     }
+}
+
+/// The key and a value of this length: digits, then blanks.
+fn padded(
+    key: &[u8],
+    digits: &[u8],
+    len: usize,
+    account: &Arc<Account>,
+    grant: &mut Grant<'_>,
+) -> Result<Filling, Need> {
+    let mut filling = Filling::paid(key.len() + len + LINE_END.len(), account, grant)?;
+    filling.push(key);
+    filling.push(digits);
+    filling.space().fill(b' ');
+    filling.advance(len - digits.len());
+    filling.push(&LINE_END);
+    Ok(filling)
 }
 
 /// What `strtoull` would read, without its sign: blanks, one `+`, digits, and then the end, a blank or a NUL.

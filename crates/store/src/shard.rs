@@ -13,7 +13,7 @@ use crate::item::{Body, Kept};
 use crate::queues::{FREQUENCY_MAX, Queues};
 use crate::reap::{Pass, SLICE};
 use crate::seconds::{Expiry, Seconds};
-use crate::slots::{Slot, Slots, State};
+use crate::slots::{Marks, Slot, Slots, State};
 use crate::stats::{ClassStats, Counters};
 use crate::tables::Tables;
 
@@ -120,6 +120,15 @@ pub(crate) enum Found {
 pub(crate) struct Attributes {
     pub(crate) flags: u32,
     pub(crate) expiry: Expiry,
+    /// Its CAS number, unless it gets a new one.
+    pub(crate) cas: Option<u64>,
+    pub(crate) marks: Marks,
+}
+
+impl Attributes {
+    pub(crate) fn new(flags: u32, expiry: Expiry) -> Self {
+        Self { flags, expiry, cas: None, marks: Marks::default() }
+    }
 }
 
 impl Items {
@@ -220,7 +229,7 @@ impl Items {
         with: Attributes,
         now: Seconds,
     ) -> u64 {
-        let cas = self.next_cas();
+        let cas = self.given_cas(with.cas);
         let generation = self.generation;
         let index = self.slots.occupy(|slot| {
             slot.body = body;
@@ -233,6 +242,7 @@ impl Items {
             slot.generation = generation;
             slot.frequency = 0;
             slot.was_fetched = false;
+            slot.marks = with.marks;
             slot.state = State::Small;
         });
         debug_assert!(index.is_some(), "no slot was prepared");
@@ -254,7 +264,7 @@ impl Items {
         with: Attributes,
         now: Seconds,
     ) -> (u64, Option<Arc<Kept>>) {
-        let cas = self.next_cas();
+        let cas = self.given_cas(with.cas);
         if self.judge(index, now) == Found::Expired(index) {
             self.count_expired(index);
         }
@@ -277,6 +287,7 @@ impl Items {
         slot.last_access = now;
         slot.generation = generation;
         slot.was_fetched = false;
+        slot.marks = with.marks;
         // A key that is written again is in use.
         slot.frequency = (slot.frequency + 1).min(FREQUENCY_MAX);
         let state = slot.state;
@@ -291,9 +302,9 @@ impl Items {
         self.note_expiry(expiry);
     }
 
-    /// Gives an item that was changed in place a new CAS number.
-    pub(crate) fn renew_cas(&mut self, index: u32) -> u64 {
-        let cas = self.next_cas();
+    /// Gives an item that was changed in place this CAS number, or a new one.
+    pub(crate) fn renew_cas(&mut self, index: u32, cas: Option<u64>) -> u64 {
+        let cas = self.given_cas(cas);
         self.slots[index].cas = cas;
         cas
     }
@@ -359,6 +370,13 @@ impl Items {
     /// Accounted bytes of an item.
     pub(crate) fn item_bytes(&self, slot: &Slot) -> u64 {
         self.rules.item_bytes(slot.key_len.into(), slot.flags, slot.value_len())
+    }
+
+    fn given_cas(&mut self, given: Option<u64>) -> u64 {
+        match given {
+            Some(cas) if self.rules.cas => cas,
+            _ => self.next_cas(),
+        }
     }
 
     fn next_cas(&mut self) -> u64 {

@@ -31,6 +31,18 @@ pub(crate) struct Slot {
     /// Hits since it came to its queue, up to 3.
     pub(crate) frequency: u8,
     pub(crate) was_fetched: bool,
+    pub(crate) marks: Marks,
+}
+
+/// What meta commands leave on an item. A new value is without them, unless it was stored with them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// It was invalidated, and not stored again since.
+    pub(crate) is_stale: bool,
+    /// Somebody has won its renewal.
+    pub(crate) is_won: bool,
+    /// Its key came in base64.
+    pub(crate) is_key_encoded: bool,
 }
 
 /// Where an item is.
@@ -59,6 +71,7 @@ impl Slot {
             state: State::Vacant,
             frequency: 0,
             was_fetched: false,
+            marks: Marks::default(),
         }
     }
 

@@ -58,6 +58,18 @@ impl<'a> Visit<'a> {
         self.slot.was_fetched
     }
 
+    /// Whether it was invalidated, and not stored again since: [`crate::Store::amend`].
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.slot.marks.is_stale
+    }
+
+    /// Whether its key came in base64: [`crate::Terms::is_key_encoded`].
+    #[must_use]
+    pub fn is_key_encoded(&self) -> bool {
+        self.slot.marks.is_key_encoded
+    }
+
     /// Length of the value without its `\r\n`.
     #[must_use]
     pub fn value_len(&self) -> usize {

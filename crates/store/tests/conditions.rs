@@ -128,7 +128,7 @@ fn add_to_an_existing_item_is_an_access() {
     let put = Put { condition: Condition::Add, now: later, ..Put::new("k", b"b") };
     assert_eq!(put.into(&store), Ok(Outcome::NotStored));
     let seen = store.visit(b"k", later, |item| (item.last_access(), item.was_fetched()));
-    assert_eq!(seen, Ok((later, true)));
+    assert_eq!(seen, Ok((later, false)), "but nobody has fetched it");
 }
 
 #[test]

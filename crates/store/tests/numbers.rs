@@ -88,9 +88,11 @@ fn counting_is_no_access() {
     assert_eq!(seen, Ok((NOW, false)));
     stored(set(&store, "n", b"9"));
     assert!(value(&store, "n").is_some());
-    store.adjust(b"n", Increment(1), NOW).unwrap();
-    let seen = store.visit(b"n", NOW, |item| item.was_fetched());
-    assert_eq!(seen, Ok(true), "and it hides none");
+    for (delta, was_fetched) in [(Increment(0), true), (Increment(1), false)] {
+        store.adjust(b"n", delta, NOW).unwrap();
+        let seen = store.visit(b"n", NOW, |item| item.was_fetched());
+        assert_eq!(seen, Ok(was_fetched), "it hides none, unless the number grows: {delta:?}");
+    }
 }
 
 #[test]

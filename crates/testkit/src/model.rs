@@ -4,6 +4,7 @@
 //! take memory in small chunks and may be told to run out of it, and every value and draft that lives is counted.
 
 mod draft;
+mod meta;
 mod number;
 mod value;
 
@@ -11,8 +12,11 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use larder_connection::{Reply, Service};
-use larder_protocol::{Delta, ShutdownMode, Status, Storage, StoreMode, Words, push_stat};
+use larder_connection::{MetaCount, MetaDetails, MetaReply, MetaStored, Reply, Service};
+use larder_protocol::{
+    Delta, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, StoreMode,
+    Words, push_stat,
+};
 
 pub use draft::ModelDraft;
 pub use value::ModelValue;
@@ -77,6 +81,16 @@ pub struct Item {
     pub data: Rc<Vec<u8>>,
     /// The second in which it was stored.
     pub stored: i64,
+    /// The second in which it was stored or used.
+    pub accessed: i64,
+    /// Whether it was used since it was stored.
+    pub was_fetched: bool,
+    /// Whether it was invalidated.
+    pub is_stale: bool,
+    /// Whether a client has won its renewal.
+    pub is_won: bool,
+    /// Whether its key came in base64.
+    pub is_key_encoded: bool,
 }
 
 impl Model {
@@ -138,6 +152,8 @@ impl Model {
         let expiry = touch.map(|exptime| self.expiry(exptime));
         let item = self.items.get_mut(key)?;
         item.expiry = expiry.unwrap_or(item.expiry);
+        item.accessed = self.now;
+        item.was_fetched = true;
         Some(item.clone())
     }
 
@@ -184,7 +200,18 @@ impl Model {
 
     fn keep(&mut self, key: &[u8], flags: u32, expiry: Option<i64>, data: Vec<u8>) -> Status {
         let cas = self.next_cas();
-        let item = Item { flags, expiry, cas, data: Rc::new(data), stored: self.now };
+        let item = Item {
+            flags,
+            expiry,
+            cas,
+            data: Rc::new(data),
+            stored: self.now,
+            accessed: self.now,
+            was_fetched: false,
+            is_stale: false,
+            is_won: false,
+            is_key_encoded: false,
+        };
         self.items.insert(key.to_vec(), item);
         Status::Stored
     }
@@ -272,9 +299,40 @@ impl Service for Model {
             Delta::Decrement(step) => number.saturating_sub(step),
         };
         let data = number::write_counter(number, old.data.len());
-        let (flags, expiry) = (old.flags, old.expiry);
-        self.keep(key, flags, expiry, data);
+        self.recount(key, data, None);
         Ok(number)
+    }
+
+    fn meta_get(&mut self, key: &[u8], meta: &Meta<'_>, reply: &mut MetaReply<'_, ModelValue>) {
+        let Some((item, data)) = self.meta_look_up(key, meta) else { return };
+        let pieces = data.chunks(self.rules.piece_len);
+        reply.item(&item, data.len(), pieces, || {
+            ModelValue::new(&data, self.rules.piece_len, &self.values)
+        });
+    }
+
+    fn meta_draft(&mut self, key: &[u8], request: &MetaSet<'_>) -> Result<ModelDraft, Status> {
+        self.open_meta(key, request)
+    }
+
+    fn meta_commit(&mut self, draft: ModelDraft) -> MetaStored {
+        self.store_meta(draft)
+    }
+
+    fn meta_delete(&mut self, key: &[u8], flags: &MetaFlags) -> Status {
+        self.delete_meta(key, flags)
+    }
+
+    fn meta_adjust(
+        &mut self,
+        key: &[u8],
+        request: &MetaArithmetic<'_>,
+    ) -> Result<MetaCount, Status> {
+        self.adjust_meta(key, request)
+    }
+
+    fn meta_details(&mut self, key: &[u8]) -> Option<MetaDetails> {
+        self.details(key)
     }
 
     fn flush_all(&mut self, delay: i32) -> Status {

@@ -8,7 +8,7 @@ mod parser;
 
 pub use machine::{
     closing_is_final, cuts_do_not_matter, every_pin_is_dropped, machine_agrees, memory_is_bounded,
-    quiet_is_quiet,
+    quiet_is_quiet, quiet_meta_hides_the_ordinary,
 };
 pub use parser::{parser_agrees, parser_is_total, requests_round_trip};
 
@@ -33,6 +33,7 @@ pub fn connection(input: &[u8]) {
     cuts_do_not_matter(input);
     memory_is_bounded(input);
     quiet_is_quiet(input);
+    quiet_meta_hides_the_ordinary(input);
     closing_is_final(input);
     every_pin_is_dropped(input);
 }

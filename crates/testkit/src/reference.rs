@@ -3,11 +3,13 @@
 
 mod answers;
 mod meaning;
+pub(crate) mod meta;
 
 use larder_protocol::{Delta, ParseError, ShutdownMode, StoreMode};
 
 pub use answers::answers;
 pub use meaning::{Meaning, print};
+pub use meta::{MetaCommand, MetaMeaning};
 
 /// Says what a line means, given without its newline.
 #[must_use]
@@ -39,6 +41,9 @@ pub fn read(line: &[u8]) -> Meaning {
         b"incr" => read_arithmetic(true, &words),
         b"decr" => read_arithmetic(false, &words),
         b"touch" => read_touch(&words),
+        b"mg" | b"ms" | b"md" | b"ma" => meta::read_meta(name, &words),
+        b"me" => read_debug(&words),
+        b"mn" => Meaning::MetaNoop,
         b"version" => Meaning::Version,
         b"quit" => Meaning::Quit,
         b"stats" => Meaning::Stats { topic: owned(&words) },
@@ -131,6 +136,19 @@ fn read_touch(words: &[&[u8]]) -> Meaning {
     match signed(exptime) {
         Some(exptime) => Meaning::Touch { key: key.to_vec(), exptime, quiet },
         None => refuse(ParseError::InvalidExptime),
+    }
+}
+
+/// `b` is seen only if another word follows it.
+fn read_debug(words: &[&[u8]]) -> Meaning {
+    match words {
+        [key, ..] if is_too_long(key) => refused(ParseError::BadFormat),
+        [key, b"b", _, ..] => match meta::from_base64(key) {
+            Some(key) => Meaning::MetaDebug { key },
+            None => refused(ParseError::BadFormat),
+        },
+        [key, ..] => Meaning::MetaDebug { key: key.to_vec() },
+        [] => refused(ParseError::BadFormat),
     }
 }
 

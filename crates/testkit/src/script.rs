@@ -7,10 +7,11 @@
 mod choices;
 mod line;
 mod mangle;
+mod meta;
 
 use larder_protocol::StoreMode;
 
-use crate::reference::{Meaning, print};
+use crate::reference::{Meaning, MetaCommand, print};
 
 pub use choices::Choices;
 pub use line::valid_line;
@@ -35,6 +36,7 @@ pub fn conversation(choices: &mut Choices<'_>, line_len: usize) -> Vec<u8> {
             28 => bytes.extend_from_slice(choices.pick(LINES)),
             29 => push_raw(choices, &mut bytes),
             30 if choices.below(8) == 0 => bytes.extend_from_slice(choices.pick(FAREWELLS)),
+            31 => push_meta(choices, &mut bytes),
             _ => push_pair(choices, &mut bytes),
         }
     }
@@ -90,6 +92,27 @@ fn push_pair(choices: &mut Choices<'_>, bytes: &mut Vec<u8>) {
     let cas = choices.below(2) == 0;
     bytes.extend_from_slice(&print(&Meaning::Get { cas, touch: None, keys }));
     bytes.extend_from_slice(b"\r\n");
+}
+
+/// A few meta commands about few keys: what one leaves on an item, the next finds.
+fn push_meta(choices: &mut Choices<'_>, bytes: &mut Vec<u8>) {
+    for _ in 0..=choices.below(8) {
+        let meaning = meta::command(choices);
+        bytes.extend_from_slice(&mangle::dressed(&print(&meaning), choices));
+        bytes.extend_from_slice(&block_of(&meaning, choices));
+    }
+}
+
+/// Meta commands, each as it is and with the flag for quiet, and the block that follows it.
+#[must_use]
+pub fn meta_pairs(choices: &mut Choices<'_>) -> Vec<[Vec<u8>; 2]> {
+    let mut pairs = Vec::new();
+    while !choices.is_empty() && pairs.len() < REQUESTS_MAX {
+        let (loud, quiet) = meta::quieted(choices);
+        let block = block_of(&loud, choices);
+        pairs.push([loud, quiet].map(|meaning| [&print(&meaning), &b"\r\n"[..], &block].concat()));
+    }
+    pairs
 }
 
 /// A line of no request, and for some a block that its client may have meant.
@@ -160,7 +183,14 @@ fn push_raw(choices: &mut Choices<'_>, bytes: &mut Vec<u8>) {
 
 /// The data block that a line announces, if it is a store's.
 fn block_of(meaning: &Meaning, choices: &mut Choices<'_>) -> Vec<u8> {
-    let Meaning::Storage { value_len, .. } = *meaning else { return Vec::new() };
+    let value_len = match meaning {
+        Meaning::Storage { value_len, .. } => *value_len,
+        Meaning::Meta(meta) => match meta.command {
+            MetaCommand::Set(_, value_len) => value_len,
+            _ => return Vec::new(),
+        },
+        _ => return Vec::new(),
+    };
     let value_len = value_len.min(VALUE_LEN);
     let pattern: &[u8] = choices.pick(PATTERNS);
     let value = pattern.iter().copied().cycle().take(value_len);
@@ -195,6 +225,14 @@ const LINES: &[&[u8]] = &[
     b"get a\tb\r\n",
     b"set a 0 0 1\nx\n\r\nversion\r\n",
     b"stats\r\n",
+    b"mn\r\n",
+    b"mg\r\n",
+    b"ms a\r\n",
+    b"mg Y S100 b k v N0\r\n",
+    b"mg CmEK b k v N0 O\r\n",
+    b"me YQ== b b\r\n",
+    b"ms a 2 z\r\nxx\r\n",
+    b"ms a x T0\r\n",
     b"\x80\x0a\x00\x00\r\n",
 ];
 

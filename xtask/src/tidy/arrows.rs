@@ -96,7 +96,7 @@ fn violation(member: &Package, message: String) -> Violation {
 const LICENSE: &str = "Apache-2.0 OR MIT";
 
 const ARROWS: [Arrows; 12] = [
-    Arrows { package: "larder-protocol", inner: &[], outer: Some(&["memchr"]) },
+    Arrows { package: "larder-protocol", inner: &[], outer: Some(&["base64", "memchr"]) },
     Arrows { package: "larder-connection", inner: &["larder-protocol"], outer: Some(&["memchr"]) },
     Arrows { package: "larder-pool", inner: &[], outer: Some(&[]) },
     Arrows {

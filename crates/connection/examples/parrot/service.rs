@@ -1,7 +1,11 @@
 //! A service that keeps nothing and answers each key with itself.
 
-use larder_connection::{Draft, Reply, Service, Value};
-use larder_protocol::{Delta, ShutdownMode, Status, Storage, Words};
+use larder_connection::{
+    Draft, MetaCount, MetaDetails, MetaReply, MetaStored, Reply, Service, Value,
+};
+use larder_protocol::{
+    Delta, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, Words,
+};
 
 /// Keeps nothing.
 #[derive(Debug)]
@@ -78,6 +82,28 @@ impl Service for Parrot {
 
     fn adjust(&mut self, _: &[u8], _: Delta) -> Result<u64, Status> {
         Err(Status::NotFound)
+    }
+
+    fn meta_get(&mut self, _: &[u8], _: &Meta<'_>, _: &mut MetaReply<'_, Echo>) {}
+
+    fn meta_draft(&mut self, _: &[u8], _: &MetaSet<'_>) -> Result<NoDraft, Status> {
+        Err(Status::OutOfMemory)
+    }
+
+    fn meta_commit(&mut self, draft: NoDraft) -> MetaStored {
+        match draft {}
+    }
+
+    fn meta_delete(&mut self, _: &[u8], _: &MetaFlags) -> Status {
+        Status::NotFound
+    }
+
+    fn meta_adjust(&mut self, _: &[u8], _: &MetaArithmetic<'_>) -> Result<MetaCount, Status> {
+        Err(Status::NotFound)
+    }
+
+    fn meta_details(&mut self, _: &[u8]) -> Option<MetaDetails> {
+        None
     }
 
     fn flush_all(&mut self, _: i32) -> Status {

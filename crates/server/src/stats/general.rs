@@ -62,7 +62,7 @@ fn push_commands(sums: &Sums, page: &mut Page<'_>) {
         ]
         .map(|(name, count)| (name, sums.get(count))),
     );
-    page.push("cmd_meta", 0);
+    page.push("cmd_meta", sums.get(Count::CmdMeta));
     page.push_all(
         [
             ("get_hits", Count::GetHits),

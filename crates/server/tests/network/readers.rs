@@ -207,9 +207,8 @@ fn walking_the_store_leaves_others_their_turns() {
     }
     let mut walker = server.connect();
     walker.send("stats cachedump 1 0\r\nstats cachedump 63 0\r\n".repeat(300));
-    assert_eq!(other.ask("version"), "VERSION 1.6.45\r\n");
-    let yields = other.stat("stats", "conn_yields");
-    assert!(yields > 0, "one read held 600 walks, and others waited for them all");
+    // One read holds 600 walks; who asks meanwhile is answered between two of them.
+    other.until_stat("stats", "conn_yields", |count| count > 0);
     for _ in 0..600 {
         while walker.line() != "END\r\n" {}
     }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use larder_connection::Draft;
-use larder_protocol::{Storage, StoreMode};
+use larder_protocol::{MetaFlags, Storage, StoreMode};
 
 use super::Rules;
 use super::value::Counted;
@@ -29,13 +29,15 @@ pub(super) struct Head {
     pub(super) key: Vec<u8>,
     pub(super) flags: u32,
     pub(super) exptime: i32,
+    /// The flags that came with it, and whether its key was in base64.
+    pub(super) meta: Option<(MetaFlags, bool)>,
 }
 
 impl ModelDraft {
     pub(super) fn new(request: &Storage<'_>, rules: &Rules, live: &Rc<Cell<usize>>) -> Self {
         let Storage { mode, key, flags, exptime, value_len, .. } = *request;
         Self {
-            head: Head { mode, key: key.to_vec(), flags, exptime },
+            head: Head { mode, key: key.to_vec(), flags, exptime, meta: None },
             data: Vec::new(),
             filled: 0,
             data_len: value_len + b"\r\n".len(),
@@ -43,6 +45,12 @@ impl ModelDraft {
             len_max: rules.draft_len_max,
             _counted: Counted::new(live),
         }
+    }
+
+    /// The same, with flags.
+    pub(super) fn with_meta(mut self, flags: MetaFlags, is_key_encoded: bool) -> Self {
+        self.head.meta = Some((flags, is_key_encoded));
+        self
     }
 
     pub(super) fn into_parts(self) -> (Head, Vec<u8>) {

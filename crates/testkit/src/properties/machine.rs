@@ -73,6 +73,40 @@ pub fn quiet_is_quiet(input: &[u8]) {
     assert_eq!(quiet_model.calls(), loud_model.calls());
 }
 
+/// A quiet meta command does what it does with a reply, and leaves out that reply or nothing of it: a miss of `mg`, a success of
+/// the others.
+///
+/// # Panics
+///
+/// If that does not hold.
+pub fn quiet_meta_hides_the_ordinary(input: &[u8]) {
+    let mut case = Case::new(input);
+    case.limits = Limits { output_len: usize::MAX, ..Limits::default() };
+    let mut models = [Model::new(case.rules), Model::new(case.rules)];
+    let mut connections = [Connection::new(case.limits), Connection::new(case.limits)];
+    for pair in script::meta_pairs(&mut Choices::new(case.seed)) {
+        let mut replies = [Vec::new(), Vec::new()];
+        for (index, bytes) in pair.iter().enumerate() {
+            let connection = &mut connections[index];
+            connection.receive(bytes, &mut models[index]);
+            replies[index] = connection.output().chunks().flatten().copied().collect();
+            connection.output().advance(replies[index].len());
+        }
+        let [loud, quiet] = &replies;
+        let ordinary: &[&[u8]] =
+            if pair[0].starts_with(b"mg") { &[b"EN"] } else { &[b"HD", b"VA"] };
+        let is_ordinary = ordinary.iter().any(|code| loud.starts_with(code));
+        assert!(!loud.is_empty(), "{}", pair[0].escape_ascii());
+        let is_creation = pair[0].starts_with(b"ma") && !quiet.is_empty();
+        if is_ordinary && !is_creation {
+            assert!(quiet.is_empty(), "{} is told", quiet.escape_ascii());
+        } else {
+            assert_same(quiet, loud);
+        }
+    }
+    assert!(models[0].items() == models[1].items(), "the flag for quiet changes what is done");
+}
+
 /// Once a connection closes, nothing that arrives is looked at, and nothing is said but what was owed before.
 ///
 /// # Panics

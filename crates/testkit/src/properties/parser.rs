@@ -1,7 +1,8 @@
 //! Properties of `larder-protocol`.
 
 use larder_protocol::{
-    KEY_LEN_MAX, Request, Token, VALUE_LEN_MAX, Words, next_token, parse_line, parse_retrieval_head,
+    FLAG_COUNT_MAX, KEY_LEN_MAX, Meta, MetaKey, OPAQUE_LEN_MAX, Request, Token, VALUE_LEN_MAX,
+    Words, next_token, parse_line, parse_retrieval_head,
 };
 
 use crate::reference::{self, Meaning, print};
@@ -88,6 +89,13 @@ fn check_request(line: &[u8]) {
         Ok(Request::Arithmetic(arithmetic)) => check_key(arithmetic.key, line),
         Ok(Request::Delete(delete)) => check_key(delete.key, line),
         Ok(Request::Touch(touch)) => check_key(touch.key, line),
+        Ok(Request::MetaGet(meta) | Request::MetaDelete(meta)) => check_meta(&meta, line),
+        Ok(Request::MetaSet(set)) => {
+            check_meta(&set.meta, line);
+            assert!(set.value_len <= VALUE_LEN_MAX);
+        }
+        Ok(Request::MetaArithmetic(arithmetic)) => check_meta(&arithmetic.meta, line),
+        Ok(Request::MetaDebug(debug)) => check_meta_key(debug.key, line),
         Ok(Request::Stats(stats)) => stats.topic.for_each(|word| check_lies_in(word, line)),
         Ok(_) => {}
         Err(refused) => {
@@ -102,6 +110,25 @@ fn check_key(key: &[u8], line: &[u8]) {
     assert!((1..=KEY_LEN_MAX).contains(&key.len()), "a key of {} bytes", key.len());
     assert!(!key.contains(&b' '), "a key with a blank in it");
     check_lies_in(key, line);
+}
+
+fn check_meta(meta: &Meta<'_>, line: &[u8]) {
+    check_meta_key(meta.key, line);
+    let mut seen = Vec::new();
+    for word in meta.words {
+        check_lies_in(word, line);
+        assert!(!seen.contains(&word[0]), "a letter twice");
+        seen.push(word[0]);
+        assert!(word[0] != b'O' || word.len() <= OPAQUE_LEN_MAX + 1);
+    }
+    assert!(seen.len() <= FLAG_COUNT_MAX);
+}
+
+fn check_meta_key(key: MetaKey<'_>, line: &[u8]) {
+    check_key(key.word, line);
+    let decoded = key.decode();
+    assert!((1..=KEY_LEN_MAX).contains(&decoded.as_ref().len()));
+    assert!(key.is_encoded || decoded.as_ref() == key.word);
 }
 
 fn check_lies_in(word: &[u8], line: &[u8]) {

@@ -1,10 +1,11 @@
 //! What a whole conversation is answered, read from its first byte to its last without any state machine.
 
-use larder_connection::{Draft, Service};
-use larder_protocol::{Status, Storage, Words};
+use larder_connection::{Draft, MetaDetails, Service};
+use larder_protocol::{Request, Status, Storage, Words};
 
+use super::meta::{self, MetaCommand, MetaMeaning};
 use super::{Meaning, read};
-use crate::model::Model;
+use crate::model::{Model, ModelDraft};
 
 /// Answers a conversation of which every byte is there, and no more will come. Lines may have `line_len` bytes, but for
 /// retrievals.
@@ -48,6 +49,7 @@ impl Server<'_> {
                 let storage = Storage { mode, key: &key, flags, exptime, value_len, quiet };
                 self.answer_storage(&storage)
             }
+            Meaning::Meta(meta) => self.answer_meta(&meta),
             other => self.answer_short(other),
         }
     }
@@ -67,6 +69,15 @@ impl Server<'_> {
             Meaning::FlushAll { delay, quiet } => (quiet, self.model.flush_all(delay)),
             Meaning::MemoryLimit { mebibytes, quiet } => {
                 (quiet, self.model.set_memory_limit(mebibytes))
+            }
+            Meaning::MetaDebug { key } => {
+                let told = self.model.meta_details(&key);
+                self.tell(&key, told);
+                return Some(());
+            }
+            Meaning::MetaNoop => {
+                self.out.extend_from_slice(b"MN\r\n");
+                return Some(());
             }
             Meaning::Shutdown(mode) => (false, self.model.shut_down(mode).err()?),
             Meaning::Stats { topic } => {
@@ -94,31 +105,155 @@ impl Server<'_> {
         }
     }
 
+    fn answer_meta(&mut self, meta: &MetaMeaning) -> Option<()> {
+        let quiet = meta.flags.quiet;
+        match meta.command {
+            MetaCommand::Arithmetic(_) => self.answer_meta_sum(meta),
+            MetaCommand::Delete => {
+                let status = self.model.meta_delete(&meta.key, &meta.flags);
+                if !(quiet && status == Status::Deleted) {
+                    self.out.extend(meta.outcome(status, |_| None));
+                }
+            }
+            MetaCommand::Get => self.answer_meta_key(meta),
+            MetaCommand::Set(_, value_len) => return self.answer_meta_set(meta, value_len),
+        }
+        Some(())
+    }
+
+    fn answer_meta_sum(&mut self, meta: &MetaMeaning) {
+        let model = &mut *self.model;
+        let sum = meta.with_request(|key, request| match request {
+            Request::MetaArithmetic(arithmetic) => model.meta_adjust(key, &arithmetic),
+            _ => Err(Status::Error),
+        });
+        let reply = match sum {
+            Err(status) => meta.outcome(status, |_| None),
+            Ok(sum) if meta.flags.quiet && !sum.is_new => return,
+            Ok(sum) => {
+                let number = sum.number.to_string();
+                let tell = |letter| match letter {
+                    'c' => Some(sum.cas.to_string()),
+                    't' => Some(seconds(sum.ttl)),
+                    _ => None,
+                };
+                let (code, value) = if meta.flags.value {
+                    (format!("VA {}", number.len()), format!("\r\n{number}\r\n"))
+                } else {
+                    ("HD".into(), "\r\n".into())
+                };
+                [&meta.reply(&code, meta.is_encoded, tell)[..], value.as_bytes()].concat()
+            }
+        };
+        self.out.extend(reply);
+    }
+
+    fn answer_meta_key(&mut self, meta: &MetaMeaning) {
+        let model = &mut *self.model;
+        let found = meta.with_request(|key, request| match request {
+            Request::MetaGet(meta) => model.meta_look_up(key, &meta),
+            _ => None,
+        });
+        let Some((item, data)) = found else {
+            if !meta.flags.quiet {
+                self.out.extend(meta.reply("EN", meta.is_encoded, |_| None));
+                self.out.extend_from_slice(b"\r\n");
+            }
+            return;
+        };
+        let has_value = meta.flags.value && meta.flags.compare != Some(item.cas);
+        let len = data.len() - 2;
+        let code = if has_value { format!("VA {len}") } else { "HD".into() };
+        let mut reply = meta.reply(&code, item.is_key_encoded, |letter| match letter {
+            'c' => Some(item.cas.to_string()),
+            'f' => Some(item.flags.to_string()),
+            'h' => Some(u8::from(item.was_fetched).to_string()),
+            'l' => Some(item.idle.to_string()),
+            's' => Some(len.to_string()),
+            't' => Some(seconds(item.ttl)),
+            _ => None,
+        });
+        for (is_set, mark) in [(item.was_won, " Z"), (item.is_stale, " X"), (item.wins, " W")] {
+            reply.extend(if is_set { mark } else { "" }.bytes());
+        }
+        reply.extend(b"\r\n");
+        reply.extend(if has_value { &data[..] } else { b"" });
+        self.out.extend(reply);
+    }
+
+    fn answer_meta_set(&mut self, meta: &MetaMeaning, value_len: usize) -> Option<()> {
+        let model = &mut *self.model;
+        let draft = meta.with_request(|key, request| match request {
+            Request::MetaSet(set) => model.meta_draft(key, &set),
+            _ => Err(Status::Error),
+        });
+        let Some(draft) = self.fill(draft, value_len, false)? else { return Some(()) };
+        let stored = self.model.meta_commit(draft);
+        if !(meta.flags.quiet && stored.status == Status::Stored) {
+            self.out.extend(meta.outcome(stored.status, |letter| match letter {
+                'c' => Some(stored.cas.to_string()),
+                's' => Some(stored.value_len.to_string()),
+                _ => None,
+            }));
+        }
+        Some(())
+    }
+
+    fn tell(&mut self, key: &[u8], told: Option<MetaDetails>) {
+        let Some(item) = told else { return self.out.extend_from_slice(b"EN\r\n") };
+        let fetch = if item.was_fetched { "yes" } else { "no" };
+        let rest = format!(
+            " exp={} la={} cas={} fetch={fetch} cls={} size={}\r\n",
+            seconds(item.ttl),
+            item.idle,
+            item.cas,
+            item.class,
+            item.item_bytes
+        );
+        let key = meta::spoken(key, item.is_key_encoded).0;
+        self.out.extend([b"ME ", &key[..], rest.as_bytes()].concat());
+    }
+
     fn answer_storage(&mut self, storage: &Storage<'_>) -> Option<()> {
-        let block_len = storage.value_len + 2;
-        let mut draft = match self.model.draft(storage) {
+        let draft = self.model.draft(storage);
+        if let Some(draft) = self.fill(draft, storage.value_len, storage.quiet)? {
+            let status = self.model.commit(draft);
+            self.say(storage.quiet, status);
+        }
+        Some(())
+    }
+
+    /// Reads a data block into a draft; none in it if there is none to keep, none at all if its end is not there.
+    fn fill(
+        &mut self,
+        draft: Result<ModelDraft, Status>,
+        value_len: usize,
+        quiet: bool,
+    ) -> Option<Option<ModelDraft>> {
+        let mut draft = match draft {
             Ok(draft) => draft,
             Err(status) => {
-                self.say(storage.quiet, status);
-                return self.skip(block_len);
+                self.say(quiet, status);
+                return self.skip(value_len + 2).map(|()| None);
             }
         };
         while draft.remaining() > 0 {
             let Some(space) = draft.space() else {
                 let remaining = draft.remaining();
                 let status = self.model.abandon(draft);
-                self.say(storage.quiet, status);
-                return self.skip(remaining);
+                self.say(quiet, status);
+                return self.skip(remaining).map(|()| None);
             };
             let (&byte, rest) = self.rest.split_first()?;
             space[0] = byte;
             self.rest = rest;
             draft.filled(1);
         }
-        let status =
-            if draft.is_terminated() { self.model.commit(draft) } else { Status::BadDataChunk };
-        self.say(storage.quiet, status);
-        Some(())
+        if !draft.is_terminated() {
+            self.say(quiet, Status::BadDataChunk);
+            return Some(None);
+        }
+        Some(Some(draft))
     }
 
     /// A line that has no newline in its first `line_len` bytes: half a line, somebody's attack, or a retrieval.
@@ -170,4 +305,8 @@ impl Server<'_> {
         self.rest = self.rest.get(len..)?;
         Some(())
     }
+}
+
+fn seconds(seconds: Option<u32>) -> String {
+    seconds.map_or_else(|| "-1".into(), |seconds| seconds.to_string())
 }

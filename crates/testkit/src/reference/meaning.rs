@@ -1,9 +1,11 @@
 //! What a line means, owned and comparable.
 
 use larder_protocol::{
-    Arithmetic, Delete, Delta, FlushAll, MemoryLimit, ParseError, Rejection, Request, Retrieval,
-    ShutdownMode, Storage, StoreMode, Touch, Verbosity, Words,
+    Arithmetic, Delete, Delta, FlushAll, MemoryLimit, MetaArithmetic, MetaSet, ParseError,
+    Rejection, Request, Retrieval, ShutdownMode, Storage, StoreMode, Touch, Verbosity, Words,
 };
+
+use super::meta::{MetaCommand, MetaMeaning};
 
 /// What a line means: [`Request`] or [`Rejection`], without a line to borrow from. The fields are theirs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,12 @@ pub enum Meaning {
     Get { cas: bool, touch: Option<i32>, keys: Vec<Vec<u8>> },
     /// `cache_memlimit`.
     MemoryLimit { mebibytes: u32, quiet: bool },
+    /// `mg`, `ms`, `md`, `ma`.
+    Meta(Box<MetaMeaning>),
+    /// `me`.
+    MetaDebug { key: Vec<u8> },
+    /// `mn`.
+    MetaNoop,
     /// `quit`.
     Quit,
     /// No request.
@@ -56,6 +64,9 @@ impl Meaning {
             | Self::Touch { quiet, .. }
             | Self::Verbosity { quiet, .. } => Some(quiet),
             Self::Get { .. }
+            | Self::Meta(_)
+            | Self::MetaDebug { .. }
+            | Self::MetaNoop
             | Self::Quit
             | Self::Refused { .. }
             | Self::Shutdown(_)
@@ -80,6 +91,18 @@ impl From<Result<Request<'_>, Rejection>> for Meaning {
             }
             Ok(Request::MemoryLimit(MemoryLimit { mebibytes, quiet })) => {
                 Self::MemoryLimit { mebibytes, quiet }
+            }
+            Ok(Request::MetaArithmetic(MetaArithmetic { meta, delta })) => {
+                MetaMeaning::of(MetaCommand::Arithmetic(delta), &meta)
+            }
+            Ok(Request::MetaDebug(debug)) => {
+                Self::MetaDebug { key: debug.key.decode().as_ref().to_vec() }
+            }
+            Ok(Request::MetaDelete(meta)) => MetaMeaning::of(MetaCommand::Delete, &meta),
+            Ok(Request::MetaGet(meta)) => MetaMeaning::of(MetaCommand::Get, &meta),
+            Ok(Request::MetaNoop) => Self::MetaNoop,
+            Ok(Request::MetaSet(MetaSet { meta, mode, value_len })) => {
+                MetaMeaning::of(MetaCommand::Set(mode, value_len), &meta)
             }
             Ok(Request::Quit) => Self::Quit,
             Ok(Request::Shutdown(mode)) => Self::Shutdown(mode),
@@ -125,6 +148,9 @@ pub fn print(meaning: &Meaning) -> Vec<u8> {
         Meaning::MemoryLimit { mebibytes, .. } => {
             words = vec![b"cache_memlimit".to_vec(), text(mebibytes)];
         }
+        Meaning::Meta(meta) => words = meta.line(),
+        Meaning::MetaDebug { key } => words = vec![b"me".to_vec(), key.clone()],
+        Meaning::MetaNoop => words = vec![b"mn ".to_vec()],
         Meaning::Quit => say(&"quit"),
         Meaning::Refused { .. } => say(&"refused"),
         Meaning::Shutdown(mode) => {

@@ -21,6 +21,7 @@ pub fn valid_line(choices: &mut Choices<'_>) -> Meaning {
             Meaning::Touch { key, exptime, quiet: is_quiet(choices) }
         }
         12 => Meaning::FlushAll { delay: exptime(choices), quiet: is_quiet(choices) },
+        13 if choices.below(4) > 0 => super::meta::command(choices),
         13 => Meaning::Verbosity { level: choices.pick(&[0, 1, 2]), quiet: is_quiet(choices) },
         14 => {
             let mebibytes = choices.pick(&[0, 7, 8, 64, 1_000_000_001, u32::MAX]);
@@ -95,7 +96,7 @@ pub(super) fn value_len(choices: &mut Choices<'_>) -> usize {
     }
 }
 
-fn exptime(choices: &mut Choices<'_>) -> i32 {
+pub(super) fn exptime(choices: &mut Choices<'_>) -> i32 {
     const TIMES: [i32; 12] = [0, 0, 0, 0, 0, 1, 100, -1, 2_592_000, 2_592_001, i32::MAX, i32::MIN];
     choices.pick(&TIMES)
 }

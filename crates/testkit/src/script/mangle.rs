@@ -37,6 +37,16 @@ pub fn broken_line(meaning: &Meaning, choices: &mut Choices<'_>) -> Vec<u8> {
 
 /// Words that mean something in some place, or nearly.
 const WORDS: &[&[u8]] = &[
+    b"v",
+    b"k",
+    b"b",
+    b"Tx",
+    b"F4294967296",
+    b"MXX",
+    b"ME",
+    b"Z",
+    b"-",
+    b"Oabcdefghijklmnopqrstuvwxyz0123456",
     b"",
     b"0",
     b"-1",
