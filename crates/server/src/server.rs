@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fs, io};
 
 use larder_dispatch::Workers;
-use larder_poller::{Interest, Poller, Registered};
+use larder_poller::{Interest, Poller, Registered, Waker};
 use larder_store::Store;
 
 use crate::acceptor::Acceptor;
@@ -81,8 +82,8 @@ impl Server {
     ///
     /// When the threads cannot be started, or the system fails in a way that no peer can cause.
     pub fn run(self) -> Result<(), Error> {
-        let workers = self.start_workers().map_err(Error::Start)?;
-        let maintenance = start_maintenance(&self.shared).map_err(Error::Start)?;
+        let (workers, wakers) = self.start_workers().map_err(Error::Start)?;
+        let maintenance = start_maintenance(&self.shared, wakers).map_err(Error::Start)?;
         let acceptor = Acceptor::new(Arc::clone(&self.shared), self.poller, self.listeners);
         let accepted = acceptor.run(&workers);
         if accepted.is_err() {
@@ -95,11 +96,14 @@ impl Server {
         accepted.map_err(Error::Wait)
     }
 
-    fn start_workers(&self) -> io::Result<Workers<listener::Accepted>> {
+    /// Starts the workers, with what wakes each beside its mailbox.
+    fn start_workers(&self) -> io::Result<(Workers<listener::Accepted>, Vec<Waker>)> {
+        let mut wakers = Vec::new();
         let count = NonZeroUsize::new(self.shared.config.threads).unwrap_or(NonZeroUsize::MIN);
-        Workers::spawn(count, "larder-worker", MAILBOX_LEN, |index| {
+        let workers = Workers::spawn(count, "larder-worker", MAILBOX_LEN, |index| {
             let poller = Poller::new()?;
             let waker = poller.waker();
+            wakers.push(waker.clone());
             let wake = move || {
                 if let Err(error) = waker.wake() {
                     log::error!("cannot wake worker {index}: {error}");
@@ -107,7 +111,8 @@ impl Server {
             };
             let worker = Worker::new(Arc::clone(&self.shared), index, poller);
             Ok((wake, move |mailbox| worker.run(&mailbox)))
-        })
+        })?;
+        Ok((workers, wakers))
     }
 }
 
@@ -129,16 +134,34 @@ impl StopHandle {
     }
 }
 
-/// Does the store's background work until the server stops.
-fn start_maintenance(shared: &Arc<Shared>) -> io::Result<JoinHandle<()>> {
+/// Does the store's background work until the server stops, and wakes the workers that have clients once a second, for
+/// theirs.
+fn start_maintenance(shared: &Arc<Shared>, wakers: Vec<Waker>) -> io::Result<JoinHandle<()>> {
     let shared = Arc::clone(shared);
     let work = move || {
+        let mut woken_at = shared.clock.now();
         while !shared.stop.is_wanted() {
-            let swept = shared.store.sweep(shared.clock.now(), SWEEP_ITEMS);
+            let now = shared.clock.now();
+            let swept = shared.store.sweep(now, SWEEP_ITEMS);
+            if now != woken_at {
+                woken_at = now;
+                wake_those_with_clients(&shared, &wakers);
+            }
             thread::park_timeout(if swept.more { SWEEP_PAUSE } else { SWEEP_INTERVAL });
         }
     };
     thread::Builder::new().name("larder-sweeper".into()).spawn(work)
+}
+
+fn wake_those_with_clients(shared: &Shared, wakers: &[Waker]) {
+    for (index, (waker, objects)) in wakers.iter().zip(&shared.objects).enumerate() {
+        if objects.load(Ordering::Relaxed) == 0 {
+            continue;
+        }
+        if let Err(error) = waker.wake() {
+            log::error!("cannot wake worker {index}: {error}");
+        }
+    }
 }
 
 pub(crate) fn store_config(config: &Config) -> larder_store::Config {

@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Box<[Counters]>,
     /// One a worker.
     pub(crate) rosters: Box<[Roster]>,
+    /// How many connection objects each worker has, those kept for the next client included.
+    pub(crate) objects: Box<[AtomicUsize]>,
     pub(crate) connections: Connections,
     pub(crate) listeners: Vec<ListenerRecord>,
     pub(crate) prefixes: Prefixes,
@@ -53,6 +55,7 @@ impl Shared {
             budgets: Budgets::new(&config.budgets),
             counters: (0..threads).map(|_| Counters::new()).collect(),
             rosters: (0..threads).map(|_| Roster::default()).collect(),
+            objects: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
             connections: Connections::default(),
             prefixes: Prefixes::new(tuning.prefix_delimiter, config.detail, threads),
             listeners,
@@ -109,8 +112,6 @@ pub(crate) struct Connections {
     pub(crate) current: AtomicUsize,
     pub(crate) total: AtomicU64,
     pub(crate) rejected: AtomicU64,
-    /// Connection objects that exist, those kept for the next client included.
-    pub(crate) objects: AtomicUsize,
     /// How often accepting had to pause because descriptors or memory had run out.
     pub(crate) pauses: AtomicU64,
     pub(crate) paused_micros: AtomicU64,

@@ -40,8 +40,6 @@ pub(crate) struct Worker {
     /// Turns given to clients.
     turns: u64,
     swept_at: Seconds,
-    /// How many connection objects the others were last told of.
-    objects: usize,
     /// How many stores had been refused for want of memory at the last sweep.
     refusals: u64,
 }
@@ -63,7 +61,6 @@ impl Worker {
             ledger,
             is_finishing: false,
             turns: 0,
-            objects: 0,
             refusals: 0,
         }
     }
@@ -111,16 +108,15 @@ impl Worker {
         Ok(())
     }
 
-    /// How long nobody needs this worker: for ever without clients, until the next sweep with some.
+    /// How long nobody needs this worker. The sweeper wakes it once a second while it has clients; a timeout of its own
+    /// would be a timer to set and to cancel for every wait.
     fn patience(&self) -> Option<Duration> {
         if !self.queue.is_empty() {
             Some(Duration::ZERO)
         } else if self.is_finishing {
             Some(FINISH_INTERVAL)
-        } else if self.clients.is_empty() && self.clients.spare() == 0 {
-            None
         } else {
-            Some(SWEEP_INTERVAL)
+            None
         }
     }
 
@@ -305,11 +301,9 @@ impl Worker {
     }
 
     /// Keeps the number of connection objects that `stats` shows.
-    fn tell_objects(&mut self) {
+    fn tell_objects(&self) {
         let objects = self.clients.len() + self.clients.spare();
-        let told = std::mem::replace(&mut self.objects, objects);
-        // Two's complement: one addition for either direction.
-        self.shared.connections.objects.fetch_add(objects.wrapping_sub(told), Ordering::Relaxed);
+        self.shared.objects[self.index].store(objects, Ordering::Relaxed);
     }
 }
 
@@ -318,9 +312,6 @@ pub(crate) const READ_LEN: usize = 32 * 1024;
 
 /// Clients that one wait reports.
 const EVENTS_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-
-/// How often late and idle clients are looked for while there are clients.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Seconds without a byte after which a client's spare buffers are given back.
 const TRIM_AGE: u32 = 3;

@@ -41,7 +41,8 @@ fn push_connections(shared: &Shared, page: &mut Page<'_>) {
     page.push("curr_connections", connections.current.load(Relaxed));
     page.push("total_connections", connections.total.load(Relaxed));
     page.push("rejected_connections", connections.rejected.load(Relaxed));
-    page.push("connection_structures", connections.objects.load(Relaxed));
+    let objects: usize = shared.objects.iter().map(|objects| objects.load(Relaxed)).sum();
+    page.push("connection_structures", objects);
     page.push_all([("response_obj_oom", 0), ("response_obj_count", 0), ("response_obj_bytes", 0)]);
     // One read buffer a worker, shared by its connections.
     let threads = shared.config.threads;
