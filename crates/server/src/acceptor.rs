@@ -46,61 +46,63 @@ impl Acceptor {
                 (None, Some(until)) => Some(until.saturating_sub(self.shared.clock.elapsed())),
                 (None, None) => None,
             };
+            self.watch_listeners()?;
             self.poller.wait(&mut events, patience)?;
             if let Some(held) = self.held.take() {
-                self.deal(held, workers)?;
+                self.deal(held, workers);
             }
-            self.resume()?;
+            self.resume();
             for ready in events.iter() {
-                self.accept_all(ready.key, workers)?;
+                self.accept_all(ready.key, workers);
             }
         }
         Ok(())
     }
 
+    /// Looks at the listeners, but for while accepting pauses or a connection is held: whoever waits there would end each
+    /// wait at once. It is a system call only when that changed.
+    fn watch_listeners(&mut self) -> io::Result<()> {
+        let read = self.held.is_none() && self.paused_until.is_none();
+        let interest = Interest { read, write: false };
+        self.listeners.iter_mut().try_for_each(|listener| listener.set_interest(interest))
+    }
+
     /// Accepts what waits at one listener.
-    fn accept_all(&mut self, listener: u64, workers: &Workers<Accepted>) -> io::Result<()> {
+    fn accept_all(&mut self, listener: u64, workers: &Workers<Accepted>) {
         let Some(index) = usize::try_from(listener).ok().filter(|&i| i < self.listeners.len())
         else {
-            return Ok(());
+            return;
         };
         for _ in 0..ACCEPTS_MAX {
             if self.held.is_some() || self.paused_until.is_some() || self.shared.stop.is_wanted() {
                 break;
             }
             match self.listeners[index].accept() {
-                Ok(accepted) => self.admit(accepted, workers)?,
+                Ok(accepted) => self.admit(accepted, workers),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if is_exhaustion(&error) => {
                     if !self.refuse_with_reserve(index) {
-                        self.pause(&error)?;
+                        self.pause(&error);
                     }
                 }
                 // This one client's trouble: it hung up before it was accepted, or a signal came.
                 Err(error) => log::debug!("accept: {error}"),
             }
         }
-        Ok(())
     }
 
-    fn admit(&mut self, accepted: Accepted, workers: &Workers<Accepted>) -> io::Result<()> {
+    fn admit(&mut self, accepted: Accepted, workers: &Workers<Accepted>) {
         if self.shared.connections.admit(self.shared.config.connections_max) {
-            return self.deal(accepted, workers);
+            self.deal(accepted, workers);
+        } else {
+            refuse(&accepted.socket, Status::TooManyConnections.line());
         }
-        refuse(&accepted.socket, Status::TooManyConnections.line());
-        Ok(())
     }
 
-    /// Hands a connection to a worker. While none has room for it the listeners are not looked at: whoever waits there
-    /// would end each wait at once.
-    fn deal(&mut self, accepted: Accepted, workers: &Workers<Accepted>) -> io::Result<()> {
-        match workers.deal(accepted) {
-            Ok(_) if self.paused_until.is_some() => Ok(()),
-            Ok(_) => self.set_interest(Interest::READ),
-            Err(Full(accepted)) => {
-                self.held = Some(accepted);
-                self.set_interest(NOTHING)
-            }
+    /// Hands a connection to a worker, or holds it while none has room.
+    fn deal(&mut self, accepted: Accepted, workers: &Workers<Accepted>) {
+        if let Err(Full(accepted)) = workers.deal(accepted) {
+            self.held = Some(accepted);
         }
     }
 
@@ -122,21 +124,19 @@ impl Acceptor {
     }
 
     /// Stops accepting for a moment: trying again at once would only burn time.
-    fn pause(&mut self, error: &io::Error) -> io::Result<()> {
+    fn pause(&mut self, error: &io::Error) {
         let connections = &self.shared.connections;
         if connections.pauses.fetch_add(1, Ordering::Relaxed) == 0 {
             log::warn!("cannot accept connections for now: {error}");
         }
         connections.is_paused.store(true, Ordering::Relaxed);
         self.paused_until = Some(self.shared.clock.elapsed() + PAUSE);
-        self.set_interest(NOTHING)
     }
 
     /// Accepts again once the pause is over.
-    fn resume(&mut self) -> io::Result<()> {
-        let Some(until) = self.paused_until else { return Ok(()) };
-        if self.shared.clock.elapsed() < until {
-            return Ok(());
+    fn resume(&mut self) {
+        if self.paused_until.is_none_or(|until| self.shared.clock.elapsed() < until) {
+            return;
         }
         self.paused_until = None;
         if self.reserve.is_none() {
@@ -146,19 +146,12 @@ impl Acceptor {
         let micros = u64::try_from(PAUSE.as_micros()).unwrap_or(u64::MAX);
         connections.paused_micros.fetch_add(micros, Ordering::Relaxed);
         connections.is_paused.store(false, Ordering::Relaxed);
-        if self.held.is_some() { Ok(()) } else { self.set_interest(Interest::READ) }
-    }
-
-    fn set_interest(&mut self, interest: Interest) -> io::Result<()> {
-        self.listeners.iter_mut().try_for_each(|listener| listener.set_interest(interest))
     }
 }
 
 fn open_reserve() -> Option<File> {
     File::open("/dev/null").ok()
 }
-
-const NOTHING: Interest = Interest { read: false, write: false };
 
 /// Listeners that one wait reports.
 const EVENTS_MAX: NonZeroUsize = NonZeroUsize::new(16).unwrap();
