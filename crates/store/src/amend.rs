@@ -69,15 +69,9 @@ impl Store {
         let inner = &*self.inner;
         let hash = inner.hash(key);
         let home = inner.shard_index(hash);
-        let mut grant = Grant::empty(&inner.shards[home].account);
-        let mut failures = 0;
-        loop {
-            let need = match inner.try_amend(hash, key, amendment, now, &mut grant) {
-                Ok(amended) => return Ok(amended),
-                Err(need) => need,
-            };
-            grant = inner.meet(need, home, now, &mut failures).ok_or(Refusal::OutOfMemory)?;
-        }
+        let amended = inner
+            .with_room(home, now, |grant| Ok(inner.try_amend(hash, key, amendment, now, grant)))?;
+        amended.ok_or(Refusal::OutOfMemory)
     }
 }
 

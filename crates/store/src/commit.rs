@@ -104,22 +104,15 @@ impl Store {
         draft.attributes.cas = terms.cas;
         draft.attributes.marks.is_key_encoded = terms.is_key_encoded;
         let joining = matches!(condition, Condition::Append | Condition::Prepend);
-        let mut grant = Grant::empty(account);
-        let mut failures = 0;
-        loop {
-            let step = if joining {
-                inner.try_join(&mut draft, condition, terms, now, &mut grant)?
+        let committed = inner.with_room(home, now, |grant| {
+            if joining {
+                inner.try_join(&mut draft, condition, terms, now, grant)
             } else {
-                inner.try_store(&mut draft, condition, terms, now, &mut grant)
-            };
-            let need = match step {
-                Ok(committed) => return Ok(committed),
-                Err(need) => need,
-            };
-            match inner.meet(need, home, now, &mut failures) {
-                Some(room) => grant = room,
-                None => break,
+                Ok(inner.try_store(&mut draft, condition, terms, now, grant))
             }
+        })?;
+        if let Some(committed) = committed {
+            return Ok(committed);
         }
         let attributes = draft.attributes;
         let size =

@@ -93,20 +93,14 @@ impl Store {
         let inner = &*self.inner;
         let hash = inner.hash(key);
         let home = inner.shard_index(hash);
-        let mut grant = Grant::empty(&inner.shards[home].account);
-        let mut failures = 0;
-        loop {
-            let need = match inner.try_adjust(hash, key, delta, counting, now, &mut grant)? {
-                Ok(adjusted) => return Ok(adjusted),
-                Err(need) => need,
-            };
-            let Some(room) = inner.meet(need, home, now, &mut failures) else {
-                let size = inner.rules.item_bytes(key.len(), 0, DIGITS_MAX);
-                inner.shards[home].lock(now).count_refusal(size);
-                return Err(AdjustError::Refused(Refusal::OutOfMemory));
-            };
-            grant = room;
-        }
+        let adjusted = inner.with_room(home, now, |grant| {
+            inner.try_adjust(hash, key, delta, counting, now, grant)
+        })?;
+        adjusted.ok_or_else(|| {
+            let size = inner.rules.item_bytes(key.len(), 0, DIGITS_MAX);
+            inner.shards[home].lock(now).count_refusal(size);
+            AdjustError::Refused(Refusal::OutOfMemory)
+        })
     }
 }
 

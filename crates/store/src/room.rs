@@ -109,6 +109,31 @@ impl Inner {
         }
     }
 
+    /// Tries what may fail for want of memory, and again with more, as long as there is sense in that; `None` when there is
+    /// none any more.
+    ///
+    /// # Errors
+    /// What else it fails for.
+    pub(crate) fn with_room<T, E>(
+        &self,
+        home: usize,
+        now: Seconds,
+        mut attempt: impl FnMut(&mut Grant<'_>) -> Result<Result<T, Need>, E>,
+    ) -> Result<Option<T>, E> {
+        let mut grant = Grant::empty(&self.shards[home].account);
+        let mut failures = 0;
+        loop {
+            let need = match attempt(&mut grant)? {
+                Ok(done) => return Ok(Some(done)),
+                Err(need) => need,
+            };
+            match self.meet(need, home, now, &mut failures) {
+                Some(room) => grant = room,
+                None => return Ok(None),
+            }
+        }
+    }
+
     /// Sees to it that what failed for want of memory can be tried again; `None` if there is no sense in that. `failures`
     /// counts how often the system refused an allocation to the same request.
     pub(crate) fn meet(
