@@ -19,11 +19,11 @@ use alloc::vec::Vec;
 
 use larder_protocol::{
     KEY_LEN_MAX, Request, Retrieval, Status, Token, next_token, parse_line, parse_retrieval_head,
-    push_number,
 };
 
+use crate::classic::{self, Next};
 use crate::limits::{Limits, Unfinished};
-use crate::meta::{self, Answer};
+use crate::meta::Answer;
 use crate::state::{Arriving, Phase, State, Step};
 use crate::{Draft, Output, Reply, Service};
 
@@ -325,53 +325,10 @@ impl<S: Service> Connection<S> {
     }
 
     fn answer(&mut self, request: Request<'_>, service: &mut S) {
-        match request {
-            Request::Arithmetic(arithmetic) => {
-                match service.adjust(arithmetic.key, arithmetic.delta) {
-                    Ok(number) if !arithmetic.quiet => {
-                        push_number(self.output.tail(), number);
-                        self.output.tail().extend_from_slice(b"\r\n");
-                    }
-                    Ok(_) => {}
-                    Err(status) => self.push_unless(arithmetic.quiet, status),
-                }
-            }
-            Request::Delete(delete) => {
-                let status = service.delete(delete.key);
-                self.push_unless(delete.quiet, status);
-            }
-            Request::FlushAll(flush) => {
-                let status = service.flush_all(flush.delay);
-                self.push_unless(flush.quiet, status);
-            }
-            Request::MemoryLimit(limit) => {
-                let status = service.set_memory_limit(limit.mebibytes);
-                self.push_unless(limit.quiet, status);
-            }
-            Request::Quit => self.close(),
-            Request::Shutdown(mode) => match service.shut_down(mode) {
-                Ok(()) => self.close(),
-                Err(status) => self.push(status),
-            },
-            Request::Stats(stats) => {
-                service.stats(stats.topic, self.output.tail());
-                self.has_taken_long = true;
-            }
-            Request::Touch(touch) => {
-                let status = service.touch(touch.key, touch.exptime);
-                self.push_unless(touch.quiet, status);
-            }
-            Request::Verbosity(verbosity) => {
-                let status = service.set_verbosity(verbosity.level);
-                self.push_unless(verbosity.quiet, status);
-            }
-            Request::Version => {
-                let out = self.output.tail();
-                out.extend_from_slice(b"VERSION ");
-                out.extend_from_slice(service.version().as_bytes());
-                out.extend_from_slice(b"\r\n");
-            }
-            other => meta::answer(&other, &mut self.output, service),
+        match classic::answer(&request, &mut self.output, service) {
+            Next::Go => {}
+            Next::Yield => self.has_taken_long = true,
+            Next::Close => self.close(),
         }
     }
 

@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod classic;
 mod connection;
 mod limits;
 mod meta;
