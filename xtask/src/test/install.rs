@@ -83,12 +83,14 @@ fn is_there(package: &str) -> bool {
     if status.is_ok_and(|status| status == "installed") {
         return true;
     }
-    // Node, Python and their tools often come from other places than Debian.
+    // Node, Python, Go, Java and their tools often come from other places than Debian.
     match package {
         "python3-venv" => {
             output_of(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok()
         }
         "nodejs" => is_program("node"),
+        "golang-go" => is_program("go"),
+        "openjdk-17-jdk-headless" => is_program("javac"),
         name => is_program(name),
     }
 }
