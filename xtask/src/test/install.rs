@@ -18,6 +18,8 @@ use crate::workspace::Workspace;
 #[derive(Debug)]
 pub(super) struct Installation {
     pub(super) venv: PathBuf,
+    /// Source distributions of Python clients, for the tests in them.
+    pub(super) sdists: PathBuf,
     pub(super) node_modules: PathBuf,
 }
 
@@ -32,11 +34,13 @@ impl Installation {
         debian(&wanted)?;
         let base = workspace.target.join("clients");
         let lists = workspace.root.join("xtask/clients");
-        let (venv, node) = (base.join("venv"), base.join("node"));
+        let (venv, sdists, node) = (base.join("venv"), base.join("sdists"), base.join("node"));
         once(&venv, &[lists.join("requirements.txt")], || python(&venv, &lists))?;
+        let pinned = lists.join("sdists.txt");
+        once(&sdists, std::slice::from_ref(&pinned), || download(&venv, &pinned, &sdists))?;
         let versions = [lists.join("package.json"), lists.join("package-lock.json")];
         once(&node, &versions, || npm(&node, &versions))?;
-        Ok(Self { venv, node_modules: node.join("node_modules") })
+        Ok(Self { venv, sdists, node_modules: node.join("node_modules") })
     }
 }
 
@@ -102,9 +106,22 @@ fn is_program(name: &str) -> bool {
 
 fn python(venv: &Path, lists: &Path) -> Result<(), String> {
     run(Command::new("python3").args(["-m", "venv"]).arg(venv))?;
-    let mut install = Command::new(venv.join("bin/python"));
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    let mut install = pip(venv, "install");
     run(install.arg("--requirement").arg(lists.join("requirements.txt")))
+}
+
+/// Fetches the source distributions of a list into `dir`, each checked against the hash that the list pins.
+fn download(venv: &Path, pinned: &Path, dir: &Path) -> Result<(), String> {
+    let mut download = pip(venv, "download");
+    // pip asks a source for its name and version by running its build: with what the environment has, pinned too.
+    download.args(["--no-deps", "--no-binary=:all:", "--no-build-isolation", "--require-hashes"]);
+    run(download.arg("--requirement").arg(pinned).arg("--dest").arg(dir))
+}
+
+fn pip(venv: &Path, verb: &str) -> Command {
+    let mut command = Command::new(venv.join("bin/python"));
+    command.args(["-m", "pip", verb, "--quiet", "--disable-pip-version-check"]);
+    command
 }
 
 fn npm(node: &Path, versions: &[PathBuf]) -> Result<(), String> {

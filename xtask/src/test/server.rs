@@ -14,7 +14,7 @@ use crate::tally::Stopwatch;
 #[derive(Clone, Debug)]
 pub(super) struct Program {
     pub(super) name: &'static str,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Program {

@@ -1,8 +1,9 @@
 //! The client suites: programs of others against a server of ours.
 //!
 //! `xtask/clients/suites.txt` has a line for each, `name | command | Debian packages`; empty lines and those
-//! that begin with `#` say nothing. The command is a shell's, in which `{host}`, `{port}`, `{venv}` and
-//! `{node_modules}` are replaced. It prints `NAME: N passed, M failed` at its end.
+//! that begin with `#` say nothing. The command is a shell's, in which `{host}`, `{port}`, `{venv}`, `{sdists}` and
+//! `{node_modules}` are replaced, and `{server}` by the program of the server, for suites that start more of them.
+//! It prints `NAME: N passed, M failed` at its end.
 
 use std::fs;
 use std::process::Command;
@@ -65,7 +66,9 @@ fn run_one(
         .command
         .replace("{host}", "127.0.0.1")
         .replace("{port}", &server.port.to_string())
+        .replace("{server}", &program.path.to_string_lossy())
         .replace("{venv}", &tools.venv.to_string_lossy())
+        .replace("{sdists}", &tools.sdists.to_string_lossy())
         .replace("{node_modules}", &tools.node_modules.to_string_lossy());
     let mut command = Command::new("sh");
     command.current_dir(&workspace.root).args(["-c", &line]);

@@ -1,0 +1,49 @@
+"""More servers for the suites that need them: a Unix socket, IPv6, a second node of a ring."""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+
+from checks import until
+
+
+@contextlib.contextmanager
+def serving(program, *, host="127.0.0.1"):
+    """Runs a server on a free port, and gives that port."""
+    with started(program, ["-p", "-1", "-l", host]) as (directory, _):
+        with open(os.path.join(directory, "port"), encoding="ascii") as lines:
+            # `TCP INET: 40123`, or `TCP INET6: 40123`.
+            yield int(lines.readline().rsplit(None, 1)[1])
+
+
+@contextlib.contextmanager
+def serving_socket(program):
+    """Runs a server on a Unix socket, and gives its path."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o777)
+        path = os.path.join(directory, "socket")
+        with started(program, ["-s", path, "-a", "777"], path):
+            yield path
+
+
+@contextlib.contextmanager
+def started(program, switches, appears=None):
+    """Runs a server until the block ends, from when the file `appears` (that of its ports if none is named)."""
+    with tempfile.TemporaryDirectory() as directory:
+        # The server writes there after it has dropped root's rights.
+        os.chmod(directory, 0o777)
+        ports = os.path.join(directory, "port")
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []
+        process = subprocess.Popen(
+            [program, *switches, "-U", "0", *user],
+            env={**os.environ, "MEMCACHED_PORT_FILENAME": ports},
+        )
+        try:
+            until(lambda: os.path.exists(appears or ports) or process.poll() is not None)
+            if process.poll() is not None:
+                raise AssertionError(f"{program} ended at its start with {process.returncode}")
+            yield directory, process
+        finally:
+            process.kill()
+            process.wait()
