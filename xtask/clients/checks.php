@@ -12,15 +12,21 @@ function run_checks(string $name, array $checks): never
     foreach ($checks as $label => $check) {
         try {
             $check();
-            echo "$name: $label: ok\n";
+            say("$name: $label: ok");
         } catch (Throwable $error) {
             $failed++;
-            echo "$name: $label: FAILED, line {$error->getTrace()[0]['line']}: {$error->getMessage()}\n";
+            say("$name: $label: FAILED, line {$error->getTrace()[0]['line']}: {$error->getMessage()}");
         }
     }
     $passed = count($checks) - $failed;
-    echo "$name: $passed passed, $failed failed\n";
+    say("$name: $passed passed, $failed failed");
     exit($failed > 0 || $passed === 0 ? 1 : 0);
+}
+
+/** Writes a line beside PHP's own output: whose first byte would forbid sessions to begin. */
+function say(string $line): void
+{
+    fwrite(STDOUT, "$line\n");
 }
 
 /** Fails unless both are the same value of the same type. */
@@ -41,6 +47,26 @@ function until(callable $condition, float $seconds = 10): void
         }
         usleep(50000);
     }
+}
+
+/** PHP's sessions: kept by a handler at a place, found again, and gone once destroyed. */
+function check_sessions(string $handler, string $place, string $id): void
+{
+    ini_set('session.save_handler', $handler);
+    ini_set('session.save_path', $place);
+    session_id($id);
+    $open = fn () => session_start(['use_cookies' => 0, 'cache_limiter' => '']);
+    same($open(), true);
+    same($_SESSION, []);
+    $_SESSION['cart'] = ['apples' => 3];
+    same(session_write_close(), true);
+    $_SESSION = [];
+    same($open(), true);
+    same($_SESSION, ['cart' => ['apples' => 3]]);
+    same(session_destroy(), true);
+    same($open(), true);
+    same($_SESSION, []);
+    same(session_write_close(), true);
 }
 
 function brief(mixed $value): string

@@ -1,9 +1,14 @@
 #!/bin/sh
-# libmemcached's command line tools and load generators: sh libmemcached-tools.sh HOST PORT
+# libmemcached's command line tools and load generators: sh libmemcached-tools.sh HOST PORT text|binary
 set -u
 
-name=libmemcached-tools
+name="libmemcached-tools-$3"
 server="$1:$2"
+# What the tools are told; memcstat, memcping and memcdump know text only.
+case $3 in
+text) binary= ;;
+binary) binary=--binary ;;
+esac
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 passed=0
@@ -43,54 +48,54 @@ fails() {
 
 stores_and_reads() {
     printf 'a value\n' >"$work/small" &&
-        memccp -s "$server" "$work/small" &&
-        memccat -s "$server" -f "$work/found" small &&
+        memccp $binary -s "$server" "$work/small" &&
+        memccat $binary -s "$server" -f "$work/found" small &&
         cmp "$work/small" "$work/found"
 }
 
 moves_900_kb() {
     head -c 921600 /dev/urandom >"$work/large" &&
-        memccp -s "$server" "$work/large" &&
-        memccat -s "$server" -f "$work/found" large &&
+        memccp $binary -s "$server" "$work/large" &&
+        memccat $binary -s "$server" -f "$work/found" large &&
         cmp "$work/large" "$work/found"
 }
 
 is_refused_more_than_1_mb() {
     mkdir -p "$work/more" && head -c 1048577 /dev/urandom >"$work/more/large" || return 1
-    ! memccp -s "$server" "$work/more/large" &&
-        fails memcexist -s "$server" large &&
+    ! memccp $binary -s "$server" "$work/more/large" &&
+        fails memcexist $binary -s "$server" large &&
         stores_and_reads
 }
 
 adds_and_replaces() {
-    memccp -s "$server" --replace "$work/small" &&
-        fails memccp -s "$server" --add "$work/small" &&
-        memcrm -s "$server" small &&
-        fails memccp -s "$server" --replace "$work/small" &&
-        memccp -s "$server" --add "$work/small"
+    memccp $binary -s "$server" --replace "$work/small" &&
+        fails memccp $binary -s "$server" --add "$work/small" &&
+        memcrm $binary -s "$server" small &&
+        fails memccp $binary -s "$server" --replace "$work/small" &&
+        memccp $binary -s "$server" --add "$work/small"
 }
 
 keeps_flags() {
-    memccp -s "$server" -F 42 "$work/small" &&
-        [ "$(memccat -s "$server" -F small | head -n 1)" = 42 ]
+    memccp $binary -s "$server" -F 42 "$work/small" &&
+        [ "$(memccat $binary -s "$server" -F small | head -n 1)" = 42 ]
 }
 
 exists_and_is_deleted() {
-    memccp -s "$server" "$work/small" &&
-        memcexist -s "$server" small &&
-        memcrm -s "$server" small &&
-        fails memcexist -s "$server" small &&
-        fails memccat -s "$server" small &&
-        fails memcrm -s "$server" small
+    memccp $binary -s "$server" "$work/small" &&
+        memcexist $binary -s "$server" small &&
+        memcrm $binary -s "$server" small &&
+        fails memcexist $binary -s "$server" small &&
+        fails memccat $binary -s "$server" small &&
+        fails memcrm $binary -s "$server" small
 }
 
 touches_and_expires() {
-    memccp -s "$server" "$work/small" &&
-        memctouch -s "$server" -e 1 small &&
-        until_true fails memcexist -s "$server" small &&
-        fails memctouch -s "$server" -e 1 small &&
-        memccp -s "$server" -e 1 "$work/small" &&
-        until_true fails memcexist -s "$server" small
+    memccp $binary -s "$server" "$work/small" &&
+        memctouch $binary -s "$server" -e 1 small &&
+        until_true fails memcexist $binary -s "$server" small &&
+        fails memctouch $binary -s "$server" -e 1 small &&
+        memccp $binary -s "$server" -e 1 "$work/small" &&
+        until_true fails memcexist $binary -s "$server" small
 }
 
 answers_pings() {
@@ -106,16 +111,27 @@ tells_statistics() {
         memcstat -s "$server" --analyze
 }
 
+lists() {
+    memcdump -s "$server" | grep -qx "$1"
+}
+
+# memcached lists what its background thread has put aside.
+lists_keys() {
+    memccp $binary -s "$server" "$work/small" &&
+        until_true lists small &&
+        fails lists none
+}
+
 is_flushed() {
-    memccp -s "$server" "$work/small" &&
-        memcflush -s "$server" &&
-        fails memcexist -s "$server" small
+    memccp $binary -s "$server" "$work/small" &&
+        memcflush $binary -s "$server" &&
+        fails memcexist $binary -s "$server" small
 }
 
 # slaps TEST COUNTER AT_LEAST OPTION...: memcslap runs, and the server counted its requests.
 slaps() {
     before=$(stat "$2") &&
-        memcslap -s "$server" -t "$1" -e 2000 -c 4 "$4" &&
+        memcslap $binary -s "$server" -t "$1" -e 2000 -c 4 "$4" &&
         after=$(stat "$2") &&
         echo "$2: $before, then $after" &&
         [ "$((after - before))" -ge "$3" ]
@@ -123,7 +139,7 @@ slaps() {
 
 # memcaslap reads back and verifies a part of what it gets: -v 0.2.
 aslaps() {
-    memcaslap -s "$server" -x 20000 -T 2 -c 16 -v 0.2 "$@" >"$work/aslap" 2>&1
+    memcaslap $binary -s "$server" -x 20000 -T 2 -c 16 -v 0.2 "$@" >"$work/aslap" 2>&1
     status=$?
     cat "$work/aslap"
     [ "$status" -eq 0 ] && grep -q 'TPS' "$work/aslap" &&
@@ -139,6 +155,7 @@ check 'exists and is deleted' exists_and_is_deleted
 check 'touches and expires' touches_and_expires
 check 'answers pings' answers_pings
 check 'tells statistics' tells_statistics
+check 'lists keys' lists_keys
 check 'is flushed' is_flushed
 check 'memcslap sets' slaps set cmd_set 8000 -N
 check 'memcslap sets without replies' slaps set cmd_set 8000 -R
