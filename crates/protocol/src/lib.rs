@@ -10,6 +10,7 @@ mod parse;
 mod reply;
 mod request;
 mod status;
+mod udp;
 mod words;
 
 pub use meta::{
@@ -24,4 +25,5 @@ pub use request::{
     Retrieval, ShutdownMode, Stats, Storage, StoreMode, Touch, Verbosity,
 };
 pub use status::Status;
+pub use udp::{DATAGRAM_LEN_MAX, UdpError, UdpRequest, parse_datagram, reply_frames};
 pub use words::{Token, Words, next_token};
