@@ -2,16 +2,15 @@
 
 'use strict';
 
-const assert = require('node:assert/strict');
-const { setTimeout: pause } = require('node:timers/promises');
 const Memcached = require('memcached');
+const { assert, largeText, runChecks, until } = require('./checks.js');
 
 const [host, port] = process.argv.slice(2);
 const server = `${host}:${port}`;
 const options = { maxValue: 4 << 20, timeout: 10000, retries: 0, failures: 1000, poolSize: 4 };
 let client = new Memcached(server, options);
 // Buffers travel as text in this client, their high bytes doubled: ASCII keeps the size.
-const large = Buffer.from(Array.from({ length: 900 << 10 }, (_, index) => 32 + ((index * 7) % 95)));
+const large = Buffer.from(largeText);
 
 // Calls a method of the client and gives what its callback is given.
 function ask(method, ...args) {
@@ -26,14 +25,6 @@ async function refused(method, ...args) {
     return await ask(method, ...args);
   } catch {
     return false;
-  }
-}
-
-async function until(condition) {
-  const deadline = Date.now() + 10000;
-  while (!(await condition())) {
-    assert.ok(Date.now() < deadline, 'it did not come true in time');
-    await pause(50);
   }
 }
 
@@ -149,23 +140,4 @@ const checks = {
   },
 };
 
-async function main() {
-  let passed = 0;
-  let failed = 0;
-  for (const [label, check] of Object.entries(checks)) {
-    try {
-      await check();
-      passed++;
-      console.log(`npm-memcached: ${label}: ok`);
-    } catch (error) {
-      failed++;
-      console.log(`npm-memcached: ${label}: FAILED, ${String(error.stack || error).slice(0, 800)}`);
-    }
-  }
-  client.end();
-  console.log(`npm-memcached: ${passed} passed, ${failed} failed`);
-  // The client may leave timers behind (it looks again after servers that it shunned), which would keep the process alive.
-  process.exit(failed > 0 || passed === 0 ? 1 : 0);
-}
-
-main();
+runChecks('npm-memcached', checks);
