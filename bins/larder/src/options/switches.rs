@@ -28,6 +28,7 @@ pub(super) enum Stop {
 impl Given {
     /// Reads `args`, the name of the program first.
     pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, Stop> {
+        let args = args.into_iter().flat_map(apart);
         let matches = command().try_get_matches_from(args).map_err(stop)?;
         if matches.get_flag("license") {
             return Err(Stop::Print(LICENSE.to_owned()));
@@ -106,6 +107,11 @@ enum Takes {
     /// Prints the help, or the version.
     Help,
     Version,
+}
+
+/// `-D=` as two arguments: to getopt the sign is the value, which the parser would take for what stands before one.
+fn apart(arg: OsString) -> Vec<OsString> {
+    if arg == "-D=" { vec!["-D".into(), "=".into()] } else { vec![arg] }
 }
 
 fn command() -> Command {

@@ -146,6 +146,7 @@ fn numbers_and_sizes() {
     check("-s|/x|--max-reqs-per-event=1", |o| o.config.tuning.requests_per_event, 1_u32);
     check("-s|/x|-D|;", |o| o.config.tuning.prefix_delimiter, b';');
     check("-s|/x|-D/", |o| o.config.tuning.prefix_delimiter, b'/');
+    check("-s|/x|-D=", |o| o.config.tuning.prefix_delimiter, b'=');
     check("-s|/x|-D|:", |o| o.config.detail, true);
     check("-s|/x", |o| o.config.detail, false);
     check("-s|/x|-I|16k", |o| o.config.tuning.slab_chunk_max, 16_u32 << 10);
