@@ -6,10 +6,14 @@ use crate::output::Output;
 use crate::{Service, meta};
 
 /// How a connection goes on after a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
+#[derive(Debug)]
+pub(crate) enum Next<L> {
     /// With the next request.
     Go,
+    /// With the next request, as if the replies were on their way.
+    Flush,
+    /// With an answer in pieces.
+    List(L),
     /// With the next request, after others had their turn: this one took long.
     Yield,
     /// Not at all.
@@ -21,7 +25,7 @@ pub(crate) fn answer<S: Service>(
     request: &Request<'_>,
     output: &mut Output<S::Value>,
     service: &mut S,
-) -> Next {
+) -> Next<S::Listing> {
     let (status, quiet) = match request {
         Request::Arithmetic(arithmetic) => {
             adjust(arithmetic, output, service);
@@ -36,8 +40,7 @@ pub(crate) fn answer<S: Service>(
             Err(status) => (status, false),
         },
         Request::Stats(stats) => {
-            service.stats(stats.topic, output.tail());
-            return Next::Yield;
+            return service.stats(stats.topic, output.tail()).map_or(Next::Yield, Next::List);
         }
         Request::Touch(touch) => (service.touch(touch.key, touch.exptime), touch.quiet),
         Request::Verbosity(verbosity) => (service.set_verbosity(verbosity.level), verbosity.quiet),
@@ -50,7 +53,7 @@ pub(crate) fn answer<S: Service>(
         }
         other => {
             meta::answer(other, output, service);
-            return Next::Go;
+            return if *other == Request::MetaNoop { Next::Flush } else { Next::Go };
         }
     };
     push_unless(quiet, status, output);

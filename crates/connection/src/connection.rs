@@ -13,7 +13,12 @@
 //!                Keys ──► SkipLine (a key too long in a line too long to be checked whole)
 //! ```
 //!
+//! An answer that is too long to be made in one go is the state `Listing`, between two states `Line`: a piece whenever there
+//! is room, and the next request when there is no more.
+//!
 //! The machine cannot fail: what the peer does wrong becomes a reply or the state `Closing`.
+
+mod listing;
 
 use alloc::vec::Vec;
 
@@ -24,6 +29,7 @@ use larder_protocol::{
 use crate::classic::{self, Next};
 use crate::limits::{Limits, Unfinished};
 use crate::meta::Answer;
+use crate::service::Place;
 use crate::state::{Arriving, Phase, State, Step};
 use crate::{Draft, Output, Reply, Service};
 
@@ -33,7 +39,7 @@ pub struct Connection<S: Service> {
     limits: Limits,
     /// Bytes that arrived and were not worked off. INVARIANT: empty while a value arrives or is skipped.
     backlog: Vec<u8>,
-    state: State<S::Draft>,
+    state: State<S::Draft, S::Listing>,
     output: Output<S::Value>,
     has_begun: bool,
     has_ended: bool,
@@ -41,6 +47,8 @@ pub struct Connection<S: Service> {
     is_stalled: bool,
     /// The last request took long: others get their turn before the next.
     has_taken_long: bool,
+    /// Requests were answered whose replies were not on their way when the present one came.
+    is_pipelined: bool,
     progress: u64,
 }
 
@@ -56,6 +64,7 @@ impl<S: Service> Connection<S> {
             has_ended: false,
             is_stalled: false,
             has_taken_long: false,
+            is_pipelined: false,
             progress: 0,
         }
     }
@@ -63,6 +72,7 @@ impl<S: Service> Connection<S> {
     /// Takes bytes that arrived, and answers the requests they complete. Call it with none to go on where a full output
     /// stopped it.
     pub fn receive(&mut self, input: &[u8], service: &mut S) {
+        self.is_pipelined &= !self.output.is_empty();
         let rest = if self.backlog.is_empty() {
             input
         } else {
@@ -167,7 +177,7 @@ impl<S: Service> Connection<S> {
             State::Value(_) | State::Skip { .. } | State::SkipLine => true,
             State::Line { .. } => !self.backlog.is_empty() && !self.is_stalled,
             State::Keys { .. } => !self.is_stalled,
-            State::Closing => false,
+            State::Listing(_) | State::Closing => false,
         }
     }
 
@@ -197,6 +207,7 @@ impl<S: Service> Connection<S> {
         self.has_begun = false;
         self.has_ended = false;
         self.is_stalled = false;
+        self.is_pipelined = false;
     }
 
     /// Works off the backlog, completed line by line from `input`. Returns what of the input the backlog did not need;
@@ -232,6 +243,7 @@ impl<S: Service> Connection<S> {
                     self.process_key(rest, retrieval, service)
                 }
                 State::Value(_) => self.process_value(rest, service),
+                State::Listing(_) => self.process_listing(service),
                 State::Skip { .. } | State::SkipLine => Step::Used(self.state.skip(rest)),
                 State::Closing => return bytes.len(),
             };
@@ -247,7 +259,7 @@ impl<S: Service> Connection<S> {
                 }
             }
             let has_taken_long = core::mem::take(&mut self.has_taken_long);
-            if used == bytes.len() {
+            if used == bytes.len() && !matches!(self.state, State::Listing(_)) {
                 return used;
             }
             if has_taken_long {
@@ -299,6 +311,8 @@ impl<S: Service> Connection<S> {
     /// or, for a retrieval, those before its keys.
     fn answer_line(&mut self, line: &[u8], service: &mut S) -> usize {
         let whole = line.len() + 1;
+        let place = if self.is_pipelined { Place::AfterOthers } else { Place::First };
+        self.is_pipelined = true;
         match parse_line(line) {
             Ok(Request::Get(get)) => {
                 self.state = State::Keys { retrieval: get.retrieval };
@@ -312,6 +326,7 @@ impl<S: Service> Connection<S> {
                 let draft = service.meta_draft(set.meta.key.decode().as_ref(), &set);
                 self.begin_value(draft, set.value_len, Answer::meta(&set));
             }
+            Ok(Request::KeyDump(dump)) => self.begin_key_dump(&dump, place, service),
             Ok(request) => self.answer(request, service),
             Err(refused) => {
                 match refused.reason.status() {
@@ -327,6 +342,8 @@ impl<S: Service> Connection<S> {
     fn answer(&mut self, request: Request<'_>, service: &mut S) {
         match classic::answer(&request, &mut self.output, service) {
             Next::Go => {}
+            Next::Flush => self.is_pipelined = false,
+            Next::List(listing) => self.state = State::Listing(listing),
             Next::Yield => self.has_taken_long = true,
             Next::Close => self.close(),
         }
@@ -348,6 +365,7 @@ impl<S: Service> Connection<S> {
             (Token::LineEnd, used) => {
                 self.push(Status::End);
                 self.state = State::Line { searched: 0 };
+                self.is_pipelined = false;
                 Step::Used(used)
             }
             (Token::Word(_) | Token::Unfinished(_), _) => {

@@ -18,5 +18,5 @@ pub use limits::{Limits, Unfinished};
 pub use meta::{MetaCount, MetaDetails, MetaItem, MetaReply, MetaStored};
 pub use output::{Chunks, Output};
 pub use reply::{PIN_LEN_MIN, Reply};
-pub use service::{Draft, Service, Value};
+pub use service::{Draft, Place, Service, Value};
 pub use state::Phase;

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use larder_protocol::{
-    Meta, MetaArithmetic, MetaDebug, MetaSet, Request, Status, encode_key, push_number,
+    Meta, MetaArithmetic, MetaDebug, MetaSet, Request, Status, encode_key, is_key_plain,
+    push_number,
 };
 
 use crate::output::Output;
@@ -385,7 +386,7 @@ fn push_key(out: &mut Vec<u8>, key: &[u8], is_encoded: bool) {
 /// Says a key as it was given, and whether in base64. One that would end the line or its word is never said as it is,
 /// whatever its item remembers of it: memcached forgets how the key came when it creates or joins an item.
 fn push_bare_key(out: &mut Vec<u8>, key: &[u8], is_encoded: bool) -> bool {
-    let is_encoded = is_encoded || memchr::memchr2(b' ', b'\n', key).is_some();
+    let is_encoded = is_encoded || !is_key_plain(key);
     if is_encoded {
         encode_key(out, key);
     } else {

@@ -1,9 +1,10 @@
 //! What a connection asks, and of whom: the seam between the protocol and the items.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use larder_protocol::{
-    Delta, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, Words,
+    Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, Words,
 };
 
 use crate::{MetaCount, MetaDetails, MetaReply, MetaStored, Reply};
@@ -14,6 +15,8 @@ pub trait Service {
     type Value: Value;
     /// Memory for a value that is still arriving.
     type Draft: Draft;
+    /// An answer that is too long to be made in one go; dropping it ends the work on it.
+    type Listing: fmt::Debug;
 
     /// Opens memory for the data block that follows a storage line.
     ///
@@ -63,8 +66,17 @@ pub trait Service {
     fn meta_details(&mut self, key: &[u8]) -> Option<MetaDetails>;
     /// Forgets everything, now or later.
     fn flush_all(&mut self, delay: i32) -> Status;
-    /// Appends the whole answer to `stats` and these words, its end included.
-    fn stats(&mut self, topic: Words<'_>, out: &mut Vec<u8>);
+    /// Appends the whole answer to `stats` and these words, its end included; or returns it to be made in pieces.
+    fn stats(&mut self, topic: Words<'_>, out: &mut Vec<u8>) -> Option<Self::Listing>;
+    /// Begins to list all items.
+    ///
+    /// # Errors
+    ///
+    /// The reply when that cannot be, or not now.
+    fn list_keys(&mut self, request: &KeyDump<'_>, place: Place) -> Result<Self::Listing, Status>;
+    /// Appends the next piece of an answer, its end included; returns whether there is more. A piece has a bounded length
+    /// and takes bounded time; it may be empty.
+    fn push_listing(&mut self, listing: &mut Self::Listing, out: &mut Vec<u8>) -> bool;
     /// Changes how much is logged.
     fn set_verbosity(&mut self, level: u8) -> Status;
     /// Changes the memory limit.
@@ -77,6 +89,15 @@ pub trait Service {
     fn shut_down(&mut self, mode: ShutdownMode) -> Result<(), Status>;
     /// The version number that clients read.
     fn version(&self) -> &str;
+}
+
+/// Where a request stands among those that arrived with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// All replies before it are on their way, as far as memcached would have sent them.
+    First,
+    /// Replies to requests before it wait to be sent with its own.
+    AfterOthers,
 }
 
 /// A kept value with its closing `\r\n`, readable piece by piece: one piece for most, several for a value that is larger

@@ -20,13 +20,15 @@ pub enum Phase {
 }
 
 #[derive(Debug)]
-pub(crate) enum State<D> {
+pub(crate) enum State<D, L> {
     /// Between requests; nothing before `searched` holds a newline.
     Line { searched: usize },
     /// The keys of a retrieval come next.
     Keys { retrieval: Retrieval },
     /// The value of a store is arriving straight into its own memory.
     Value(Arriving<D>),
+    /// An answer is made piece by piece.
+    Listing(L),
     /// A refused value is thrown away.
     Skip { remaining: usize },
     /// The rest of a line is thrown away.
@@ -35,7 +37,7 @@ pub(crate) enum State<D> {
     Closing,
 }
 
-impl<D> State<D> {
+impl<D, L> State<D, L> {
     /// Throws away what belongs to a refused value or line, and says how many bytes that are. Only for the two
     /// states that skip.
     pub(crate) fn skip(&mut self, bytes: &[u8]) -> usize {
@@ -62,6 +64,7 @@ impl<D> State<D> {
             Self::Closing => Phase::Closing,
             Self::Value(_) => Phase::Value,
             Self::Skip { .. } | Self::SkipLine => Phase::Skip,
+            Self::Listing(_) => Phase::Reply,
             Self::Line { .. } | Self::Keys { .. } if owes_replies => Phase::Reply,
             Self::Line { .. } | Self::Keys { .. } => Phase::Command,
         }

@@ -440,6 +440,27 @@ fn a_reset_connection_knows_nothing_of_the_last_client() {
 }
 
 #[test]
+fn a_dump_is_made_as_its_reader_makes_room() {
+    let limits = Limits { output_len: 10, ..Limits::default() };
+    let mut client = Client::new(limits, Rules::default());
+    client.says(b"set a 1 0 1 noreply\r\nx\r\nset b 0 0 1 noreply\r\nx\r\n");
+    // An output that is full is the same as a reader that is slow, and what came after is not forgotten.
+    client.says(b"lru_crawler mgdump all\r\nversion\r\n");
+    let mut waiting = client.waiting();
+    assert_eq!(waiting, b"OK\r\nmg a\r\n");
+    assert!(!client.connection.wants_read() && !client.connection.has_work());
+    for expected in [&b"mg b\r\nEN\r\n"[..], b"VERSION 1.6.45\r\n", b""] {
+        client.connection.output().advance(waiting.len());
+        while client.connection.has_work() {
+            client.says(b"");
+        }
+        waiting = client.waiting();
+        assert_eq!(waiting.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+    assert!(client.connection.wants_read());
+}
+
+#[test]
 fn trimming_loses_nothing_that_is_needed() {
     let mut client = Client::new(Limits::default(), Rules::default());
     client.says(b"version\r\nvers");

@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod listing;
 mod meta;
 mod number;
 mod parse;
@@ -13,9 +14,10 @@ mod status;
 mod udp;
 mod words;
 
+pub use listing::{CLASS_MAX, ClassList, ClassSet, DumpForm, KeyDump, push_uri_encoded};
 pub use meta::{
     Decoded, FLAG_COUNT_MAX, Meta, MetaArithmetic, MetaDebug, MetaError, MetaFlags, MetaKey,
-    MetaSet, OPAQUE_LEN_MAX, Placed, encode_key,
+    MetaSet, OPAQUE_LEN_MAX, Placed, encode_key, is_key_plain,
 };
 pub use number::parse_number;
 pub use parse::{KEY_LEN_MAX, VALUE_LEN_MAX, parse_line, parse_retrieval_head};

@@ -200,6 +200,11 @@ impl From<MetaError> for ParseError {
     }
 }
 
+/// Whether a key can stand in a line as it is.
+pub fn is_key_plain(key: &[u8]) -> bool {
+    memchr::memchr2(b' ', b'\n', key).is_none()
+}
+
 /// Appends a key in base64.
 pub fn encode_key(out: &mut alloc::vec::Vec<u8>, key: &[u8]) {
     let mut room = [0; KEY_LEN_MAX.div_ceil(3) * 4];

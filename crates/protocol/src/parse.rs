@@ -3,6 +3,7 @@
 //! The rules are those of memcached 1.6.45, with one deliberate exception: whenever the length of a data block parses,
 //! the block of a refused request is thrown away, so that a value can never be taken for commands.
 
+use crate::listing::{ClassList, DumpForm, KeyDump};
 use crate::number::parse_signed;
 use crate::request::{
     Arithmetic, Delete, Delta, FlushAll, Get, MemoryLimit, ParseError, Rejection, Request,
@@ -189,6 +190,7 @@ fn parse_administration<'a>(name: &[u8], rest: &'a [u8]) -> Result<Request<'a>, 
         b"verbosity" => parse_verbosity(words),
         b"cache_memlimit" => parse_memory_limit(words),
         b"shutdown" => parse_shutdown(words),
+        b"lru_crawler" => parse_crawler(words),
         _ => Err(ParseError::UnknownCommand),
     }
 }
@@ -233,6 +235,20 @@ fn parse_shutdown(mut words: Words<'_>) -> Result<Request<'_>, ParseError> {
         (None, _) => Ok(Request::Shutdown(ShutdownMode::Immediate)),
         (Some(b"graceful"), None) => Ok(Request::Shutdown(ShutdownMode::Graceful)),
         (Some(_), None) => Ok(Request::Shutdown(ShutdownMode::Unknown)),
+        _ => Err(ParseError::UnknownCommand),
+    }
+}
+
+fn parse_crawler(mut words: Words<'_>) -> Result<Request<'_>, ParseError> {
+    let form = match words.next() {
+        Some(b"metadump") => DumpForm::Details,
+        Some(b"mgdump") => DumpForm::Requests,
+        _ => return Err(ParseError::UnknownCommand),
+    };
+    match (words.next(), words.next()) {
+        (Some(classes), None) => {
+            Ok(Request::KeyDump(KeyDump { form, classes: ClassList::new(classes) }))
+        }
         _ => Err(ParseError::UnknownCommand),
     }
 }

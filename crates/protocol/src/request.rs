@@ -1,6 +1,7 @@
 //! What crossed the wire, as types: a request borrows its keys from the line it was parsed from.
 
 use crate::Status;
+use crate::listing::KeyDump;
 use crate::meta::{Meta, MetaArithmetic, MetaDebug, MetaError, MetaSet};
 use crate::words::Words;
 
@@ -15,6 +16,8 @@ pub enum Request<'a> {
     FlushAll(FlushAll),
     /// `get`, `gets`, `gat`, `gats`.
     Get(Get<'a>),
+    /// `lru_crawler metadump`, `lru_crawler mgdump`.
+    KeyDump(KeyDump<'a>),
     /// `cache_memlimit`.
     MemoryLimit(MemoryLimit),
     /// `ma`.

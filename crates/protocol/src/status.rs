@@ -5,14 +5,24 @@ use crate::meta::MetaError;
 /// A reply that says how a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
+    /// A size class that does not exist.
+    BadClass,
     /// A data block did not end where its length said.
     BadDataChunk,
     /// A line that does not have the shape its command needs.
     BadFormat,
+    /// The items are being walked over for somebody else.
+    Busy,
+    /// The crawler, which dumps need, is switched off.
+    CrawlerDisabled,
     /// The item is gone.
     Deleted,
     /// `delete` was given a time.
     DeleteUsage,
+    /// Dumps of keys are switched off.
+    DumpNotAllowed,
+    /// A dump of keys after other requests that were not answered before.
+    DumpNotFirst,
     /// Closes a list.
     End,
     /// No such command.
@@ -37,6 +47,8 @@ pub enum Status {
     NonNumeric,
     /// No item under this key.
     NotFound,
+    /// A walk over no class at all.
+    NotStarted,
     /// The condition did not hold.
     NotStored,
     /// Done.
@@ -65,14 +77,19 @@ impl Status {
     /// The whole reply, its line end included.
     pub const fn line(self) -> &'static [u8] {
         match self {
+            Self::BadClass => b"BADCLASS invalid class id\r\n",
             Self::BadDataChunk => b"CLIENT_ERROR bad data chunk\r\n",
             Self::BadFormat => b"CLIENT_ERROR bad command line format\r\n",
+            Self::Busy => b"BUSY currently processing crawler request\r\n",
             Self::Deleted => b"DELETED\r\n",
             Self::DeleteUsage => {
                 b"CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n"
             }
             Self::DetailUsage => b"CLIENT_ERROR usage: stats detail on|off|dump\r\n",
+            Self::DumpNotAllowed => b"ERROR metadump not allowed\r\n",
+            Self::DumpNotFirst => b"ERROR cannot pipeline other commands before metadump\r\n",
             Self::End => b"END\r\n",
+            Self::CrawlerDisabled => b"CLIENT_ERROR lru crawler disabled\r\n",
             Self::Error => b"ERROR\r\n",
             Self::Exists => b"EXISTS\r\n",
             Self::FlushNotAllowed => b"CLIENT_ERROR flush_all not allowed\r\n",
@@ -88,6 +105,7 @@ impl Status {
             Self::Meta(error) => error.line(),
             Self::NonNumeric => b"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
             Self::NotFound => b"NOT_FOUND\r\n",
+            Self::NotStarted => b"NOTSTARTED no items to crawl\r\n",
             Self::NotStored => b"NOT_STORED\r\n",
             Self::Ok => b"OK\r\n",
             Self::OutOfMemory => b"SERVER_ERROR out of memory storing object\r\n",

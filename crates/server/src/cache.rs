@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use larder_connection::{
-    self as connection, MetaCount, MetaDetails, MetaReply, MetaStored, Reply, Service,
+    self as connection, MetaCount, MetaDetails, MetaReply, MetaStored, Place, Reply, Service,
 };
 use larder_protocol::{
-    Delta, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, StoreMode,
-    Words,
+    Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage,
+    StoreMode, Words,
 };
 use larder_store::{
     AdjustError, Adjusted, Condition, Counting, Draft, Item, Miss, Outcome, Refusal, Seconds,
@@ -18,6 +18,7 @@ use larder_store::{
 };
 
 use crate::counters::{ClassCount, Count, Counters};
+use crate::listing::Listing;
 use crate::prefixes::PrefixCount;
 use crate::shared::Shared;
 use crate::stats;
@@ -190,6 +191,7 @@ impl Cache {
 impl Service for Cache {
     type Value = Pinned;
     type Draft = ValueDraft;
+    type Listing = Listing;
 
     fn draft(&mut self, request: &Storage<'_>) -> Result<ValueDraft, Status> {
         let Storage { mode, key, flags, exptime, value_len, .. } = *request;
@@ -332,8 +334,16 @@ impl Service for Cache {
         Status::Ok
     }
 
-    fn stats(&mut self, topic: Words<'_>, out: &mut Vec<u8>) {
-        stats::answer(&self.shared, self.descriptor, self.now, topic, out);
+    fn stats(&mut self, topic: Words<'_>, out: &mut Vec<u8>) -> Option<Listing> {
+        stats::answer(&self.shared, self.descriptor, self.now, topic, out)
+    }
+
+    fn list_keys(&mut self, request: &KeyDump<'_>, place: Place) -> Result<Listing, Status> {
+        Listing::of_keys(&self.shared, request, place)
+    }
+
+    fn push_listing(&mut self, listing: &mut Listing, out: &mut Vec<u8>) -> bool {
+        listing.push(&self.shared, self.now, out)
     }
 
     fn set_verbosity(&mut self, level: u8) -> Status {

@@ -31,6 +31,11 @@ impl Classes {
         &self.chunk_sizes
     }
 
+    /// memcached's number, from 1, of a class of the store, which has one more for what is larger than the last.
+    pub(crate) fn number_of(&self, class: usize) -> u8 {
+        u8::try_from(class.min(self.chunk_sizes.len() - 1) + 1).unwrap_or(u8::MAX)
+    }
+
     /// Which class an item of this size counts in, from 0; items above the last class count in the last.
     pub(crate) fn class_of(&self, item_bytes: u64) -> usize {
         let class = self.chunk_sizes.partition_point(|&size| u64::from(size) < item_bytes);

@@ -15,6 +15,7 @@ mod config;
 mod counters;
 mod error;
 mod listener;
+mod listing;
 mod prefixes;
 mod ready;
 mod roster;

@@ -13,6 +13,7 @@ use crate::classes::Classes;
 use crate::clock::Clock;
 use crate::config::Eviction;
 use crate::counters::{Count, Counters, Sums};
+use crate::listing::Crawl;
 use crate::prefixes::Prefixes;
 use crate::roster::Roster;
 
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) connections: Connections,
     pub(crate) listeners: Vec<ListenerRecord>,
     pub(crate) prefixes: Prefixes,
+    pub(crate) crawl: Crawl,
     pub(crate) verbosity: AtomicU8,
     pub(crate) stop: Stop,
     /// The sums at the last `stats reset`.
@@ -58,6 +60,7 @@ impl Shared {
             objects: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
             connections: Connections::default(),
             prefixes: Prefixes::new(tuning.prefix_delimiter, config.detail, threads),
+            crawl: Crawl::default(),
             listeners,
             verbosity: AtomicU8::new(config.verbosity),
             stop: Stop::new(waker),

@@ -5,25 +5,26 @@ mod general;
 mod items;
 mod larder;
 mod settings;
-mod walk;
 
 use std::fmt::{self, Write as _};
 
 use larder_protocol::{Status, Words, push_stat};
 use larder_store::Seconds;
 
+use crate::listing::Listing;
 use crate::shared::Shared;
 
-/// Appends the whole answer to `stats` and these words.
+/// Appends the whole answer to `stats` and these words, or returns one that looks at every item.
 pub(crate) fn answer(
     shared: &Shared,
     asking: i32,
     now: Seconds,
     mut topic: Words<'_>,
     out: &mut Vec<u8>,
-) {
+) -> Option<Listing> {
     let Some(name) = topic.next() else {
-        return page(out, |page| general::push(shared, now, page));
+        page(out, |page| general::push(shared, now, page));
+        return None;
     };
     match name {
         b"reset" => {
@@ -40,12 +41,17 @@ pub(crate) fn answer(
         b"settings" => page(out, |page| settings::push(shared, now, page)),
         b"items" => page(out, |page| items::push_items(shared, now, page)),
         b"slabs" => page(out, |page| items::push_slabs(shared, page)),
-        b"sizes" => page(out, |page| walk::push_sizes(shared, now, page)),
-        b"cachedump" => walk::dump_class(shared, now, topic, out),
+        b"sizes" if shared.config.tuning.track_sizes => return Some(Listing::of_sizes()),
+        b"sizes" => page(out, |page| page.push("sizes_status", "disabled")),
+        b"cachedump" => match Listing::of_class(topic) {
+            Ok(listing) => return Some(listing),
+            Err(line) => out.extend_from_slice(line),
+        },
         b"conns" => page(out, |page| larder::push_connections(shared, asking, now, page)),
         b"larder" => page(out, |page| larder::push(shared, page)),
         _ => out.extend_from_slice(Status::Error.line()),
     }
+    None
 }
 
 /// Counters by key prefix: on, off, or all of them.

@@ -139,3 +139,8 @@ pub struct Cursor {
     pub(crate) shard: usize,
     pub(crate) slot: u32,
 }
+
+impl Cursor {
+    /// Before the first item.
+    pub const START: Self = Self { shard: 0, slot: 0 };
+}

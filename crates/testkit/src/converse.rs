@@ -200,7 +200,8 @@ impl<'e> Exchange<'e> {
         let allowed = self.arrived + DRAFT_CHUNK_MAX;
         assert!(unfinished.value_bytes <= allowed, "a value takes memory before it arrives");
         let unsent = self.connection.output().unsent();
-        let allowed = self.limits.output_len + self.value_len + HEAD_LEN_MAX;
+        let above = (self.value_len + HEAD_LEN_MAX).max(LISTED_LEN_MAX);
+        let allowed = self.limits.output_len + above;
         assert!(unsent <= allowed, "{unsent} bytes of replies, {allowed} are allowed");
         assert_eq!(unsent > 0, self.connection.wants_write());
         assert!(!self.has_ended || !self.connection.wants_read(), "it reads after the end");
@@ -230,6 +231,9 @@ const READ_LEN_MAX: usize = 20_000;
 
 /// Largest step in which a model's draft takes memory, in bytes.
 pub const DRAFT_CHUNK_MAX: usize = 4096;
+
+/// Longest line of a dump, in bytes: a key in which every byte takes three, and eight numbers with their names.
+const LISTED_LEN_MAX: usize = 3 * 250 + 8 * 28;
 
 /// Longest line before a value, in bytes: `VALUE key flags length cas`.
 const HEAD_LEN_MAX: usize = 6 + 250 + 1 + 10 + 1 + 10 + 1 + 20 + 2;

@@ -4,6 +4,7 @@
 //! take memory in small chunks and may be told to run out of it, and every value and draft that lives is counted.
 
 mod draft;
+mod listing;
 mod meta;
 mod number;
 mod value;
@@ -12,13 +13,14 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use larder_connection::{MetaCount, MetaDetails, MetaReply, MetaStored, Reply, Service};
+use larder_connection::{MetaCount, MetaDetails, MetaReply, MetaStored, Place, Reply, Service};
 use larder_protocol::{
-    Delta, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, StoreMode,
-    Words, push_stat,
+    Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage,
+    StoreMode, Words, push_stat,
 };
 
 pub use draft::ModelDraft;
+pub use listing::ModelListing;
 pub use value::ModelValue;
 
 /// A service that keeps its items in a map.
@@ -185,9 +187,14 @@ impl Model {
     }
 
     fn is_too_large(&self, key: &[u8], flags: u32, data_len: usize) -> bool {
+        self.item_len(key, flags, data_len) > self.rules.item_len_max
+    }
+
+    /// The length of an item as memcached counts it.
+    const fn item_len(&self, key: &[u8], flags: u32, data_len: usize) -> usize {
         let cas_len = if self.rules.has_cas { 8 } else { 0 };
         let flags_len = if flags == 0 { 0 } else { 4 };
-        48 + cas_len + key.len() + 1 + flags_len + data_len > self.rules.item_len_max
+        48 + cas_len + key.len() + 1 + flags_len + data_len
     }
 
     fn next_cas(&mut self) -> u64 {
@@ -230,6 +237,7 @@ impl Model {
 impl Service for Model {
     type Value = ModelValue;
     type Draft = ModelDraft;
+    type Listing = ModelListing;
 
     fn draft(&mut self, request: &Storage<'_>) -> Result<ModelDraft, Status> {
         self.calls += 1;
@@ -348,7 +356,7 @@ impl Service for Model {
         Status::Ok
     }
 
-    fn stats(&mut self, mut topic: Words<'_>, out: &mut Vec<u8>) {
+    fn stats(&mut self, mut topic: Words<'_>, out: &mut Vec<u8>) -> Option<ModelListing> {
         self.calls += 1;
         let is_prefix = |whole: &str, word: &[u8]| whole.as_bytes().starts_with(word);
         let status = match topic.next() {
@@ -368,6 +376,18 @@ impl Service for Model {
             Some(_) => Status::Error,
         };
         out.extend_from_slice(status.line());
+        None
+    }
+
+    /// Wherever the request stands: a machine's answers must not depend on the cuts of the network.
+    fn list_keys(&mut self, request: &KeyDump<'_>, _: Place) -> Result<ModelListing, Status> {
+        self.calls += 1;
+        self.dump(request)
+    }
+
+    fn push_listing(&mut self, listing: &mut ModelListing, out: &mut Vec<u8>) -> bool {
+        self.calls += 1;
+        listing.push(out)
     }
 
     fn set_verbosity(&mut self, _: u8) -> Status {

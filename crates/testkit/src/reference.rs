@@ -5,7 +5,7 @@ mod answers;
 mod meaning;
 pub(crate) mod meta;
 
-use larder_protocol::{Delta, ParseError, ShutdownMode, StoreMode};
+use larder_protocol::{Delta, DumpForm, ParseError, ShutdownMode, StoreMode};
 
 pub use answers::answers;
 pub use meaning::{Meaning, print};
@@ -47,7 +47,7 @@ pub fn read(line: &[u8]) -> Meaning {
         b"version" => Meaning::Version,
         b"quit" => Meaning::Quit,
         b"stats" => Meaning::Stats { topic: owned(&words) },
-        b"flush_all" | b"verbosity" | b"cache_memlimit" | b"shutdown" => {
+        b"flush_all" | b"verbosity" | b"cache_memlimit" | b"shutdown" | b"lru_crawler" => {
             read_order(name, &words).unwrap_or_else(|| unknown(name, &words))
         }
         _ => unknown(name, &words),
@@ -172,6 +172,12 @@ fn read_order(name: &[u8], words: &[&[u8]]) -> Option<Meaning> {
         (b"cache_memlimit", [limit] | [limit, _]) => {
             let mebibytes = number(limit).and_then(|limit| u32::try_from(limit).ok())?;
             Some(Meaning::MemoryLimit { mebibytes, quiet })
+        }
+        (b"lru_crawler", [b"metadump", classes]) => {
+            Some(Meaning::KeyDump { form: DumpForm::Details, classes: classes.to_vec() })
+        }
+        (b"lru_crawler", [b"mgdump", classes]) => {
+            Some(Meaning::KeyDump { form: DumpForm::Requests, classes: classes.to_vec() })
         }
         (b"shutdown", []) => Some(Meaning::Shutdown(ShutdownMode::Immediate)),
         (b"shutdown", [b"graceful"]) => Some(Meaning::Shutdown(ShutdownMode::Graceful)),

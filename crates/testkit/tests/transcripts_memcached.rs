@@ -20,6 +20,10 @@ const KNOWN_DIFFERENCES: &[&str] = &[
     // The block of a refused storage line was executed. 1.6.45 throws it away when the flags, the
     // exptime or the number of cas is wrong, Larder whenever the length parses.
     "data-swallowed",
+    // 1.6.45 shows the flags in a dump, and a blank after them.
+    "dump-flags",
+    // 1.6.45 begins a dump with OK.
+    "dump-head",
     // 1.6.45 ignores words it does not know, and takes noreply as the last of them.
     "extra-tokens",
     // 1.6.45 tells other bytes than letters and digits from letters that it does not know.
@@ -38,6 +42,8 @@ const KNOWN_DIFFERENCES: &[&str] = &[
     // 1.6.45 looks for the b of `me` among more words, and shows the seconds that are left.
     "me-b",
     "me-exp",
+    // 1.6.45 dumps keys as requests, too.
+    "mgdump",
     // 1.6.45 answers CLIENT_ERROR to a command without all its words.
     "missing-arguments",
     // 1.6.45 accepts NUL bytes in keys.

@@ -237,7 +237,7 @@ const SWITCHES: &[Switch] = &[
 
     switch('C', "disable-cas", Nothing, COMMANDS, "Keep no CAS numbers: gets returns 0"),
     switch('F', "disable-flush-all", Nothing, COMMANDS, "Refuse flush_all"),
-    switch('X', "disable-dumping", Nothing, COMMANDS, "Refuse stats cachedump and stats detail"),
+    switch('X', "disable-dumping", Nothing, COMMANDS, "Refuse dumps of keys and stats detail"),
     switch('A', "enable-shutdown", Nothing, COMMANDS, "Obey the shutdown command"),
     switch('B', "protocol", Value("NAME", "auto"), COMMANDS, "Protocol: ascii or auto"),
     switch('D', "prefix-delimiter", Value("CHAR", ":"), COMMANDS, "What ends the prefix of a key; turns stats detail on"),

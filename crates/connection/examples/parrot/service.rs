@@ -1,10 +1,10 @@
 //! A service that keeps nothing and answers each key with itself.
 
 use larder_connection::{
-    Draft, MetaCount, MetaDetails, MetaReply, MetaStored, Reply, Service, Value,
+    Draft, MetaCount, MetaDetails, MetaReply, MetaStored, Place, Reply, Service, Value,
 };
 use larder_protocol::{
-    Delta, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, Words,
+    Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, Words,
 };
 
 /// Keeps nothing.
@@ -18,6 +18,10 @@ pub(crate) struct Echo(Vec<u8>);
 /// Stores are refused before a draft is made, so there is none.
 #[derive(Debug)]
 pub(crate) enum NoDraft {}
+
+/// There is nothing to list.
+#[derive(Debug)]
+pub(crate) enum NoListing {}
 
 impl Value for Echo {
     fn data_len(&self) -> usize {
@@ -54,6 +58,7 @@ impl Draft for NoDraft {
 impl Service for Parrot {
     type Value = Echo;
     type Draft = NoDraft;
+    type Listing = NoListing;
 
     fn draft(&mut self, _: &Storage<'_>) -> Result<NoDraft, Status> {
         Err(Status::OutOfMemory)
@@ -110,8 +115,17 @@ impl Service for Parrot {
         Status::Ok
     }
 
-    fn stats(&mut self, _: Words<'_>, out: &mut Vec<u8>) {
+    fn stats(&mut self, _: Words<'_>, out: &mut Vec<u8>) -> Option<NoListing> {
         out.extend_from_slice(Status::End.line());
+        None
+    }
+
+    fn list_keys(&mut self, _: &KeyDump<'_>, _: Place) -> Result<NoListing, Status> {
+        Err(Status::DumpNotAllowed)
+    }
+
+    fn push_listing(&mut self, listing: &mut NoListing, _: &mut Vec<u8>) -> bool {
+        match *listing {}
     }
 
     fn set_verbosity(&mut self, _: u8) -> Status {

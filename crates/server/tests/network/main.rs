@@ -5,6 +5,7 @@
 
 mod budgets;
 mod clients;
+mod dumps;
 mod ends;
 mod kit;
 mod load;

@@ -1,7 +1,7 @@
 //! What a whole conversation is answered, read from its first byte to its last without any state machine.
 
-use larder_connection::{Draft, MetaDetails, Service};
-use larder_protocol::{Request, Status, Storage, Words};
+use larder_connection::{Draft, MetaDetails, Place, Service};
+use larder_protocol::{ClassList, KeyDump, Request, Status, Storage, Words};
 
 use super::meta::{self, MetaCommand, MetaMeaning};
 use super::{Meaning, read};
@@ -78,6 +78,16 @@ impl Server<'_> {
             Meaning::MetaNoop => {
                 self.out.extend_from_slice(b"MN\r\n");
                 return Some(());
+            }
+            Meaning::KeyDump { form, classes } => {
+                let classes = ClassList::new(&classes);
+                match self.model.list_keys(&KeyDump { form, classes }, Place::First) {
+                    Ok(mut listing) => {
+                        while self.model.push_listing(&mut listing, &mut self.out) {}
+                        return Some(());
+                    }
+                    Err(status) => (false, status),
+                }
             }
             Meaning::Shutdown(mode) => (false, self.model.shut_down(mode).err()?),
             Meaning::Stats { topic } => {

@@ -1,8 +1,9 @@
 //! What a line means, owned and comparable.
 
 use larder_protocol::{
-    Arithmetic, Delete, Delta, FlushAll, MemoryLimit, MetaArithmetic, MetaSet, ParseError,
-    Rejection, Request, Retrieval, ShutdownMode, Storage, StoreMode, Touch, Verbosity, Words,
+    Arithmetic, Delete, Delta, DumpForm, FlushAll, MemoryLimit, MetaArithmetic, MetaSet,
+    ParseError, Rejection, Request, Retrieval, ShutdownMode, Storage, StoreMode, Touch, Verbosity,
+    Words,
 };
 
 use super::meta::{MetaCommand, MetaMeaning};
@@ -19,6 +20,8 @@ pub enum Meaning {
     FlushAll { delay: i32, quiet: bool },
     /// `get`, `gets`, `gat`, `gats`.
     Get { cas: bool, touch: Option<i32>, keys: Vec<Vec<u8>> },
+    /// `lru_crawler metadump`, `lru_crawler mgdump`.
+    KeyDump { form: DumpForm, classes: Vec<u8> },
     /// `cache_memlimit`.
     MemoryLimit { mebibytes: u32, quiet: bool },
     /// `mg`, `ms`, `md`, `ma`.
@@ -64,6 +67,7 @@ impl Meaning {
             | Self::Touch { quiet, .. }
             | Self::Verbosity { quiet, .. } => Some(quiet),
             Self::Get { .. }
+            | Self::KeyDump { .. }
             | Self::Meta(_)
             | Self::MetaDebug { .. }
             | Self::MetaNoop
@@ -88,6 +92,9 @@ impl From<Result<Request<'_>, Rejection>> for Meaning {
             Ok(Request::Get(get)) => {
                 let Retrieval { cas, touch } = get.retrieval;
                 Self::Get { cas, touch, keys: owned(get.keys) }
+            }
+            Ok(Request::KeyDump(dump)) => {
+                Self::KeyDump { form: dump.form, classes: dump.classes.word().to_vec() }
             }
             Ok(Request::MemoryLimit(MemoryLimit { mebibytes, quiet })) => {
                 Self::MemoryLimit { mebibytes, quiet }
@@ -144,6 +151,13 @@ pub fn print(meaning: &Meaning) -> Vec<u8> {
             });
             words.extend(touch.iter().map(text));
             words.extend(keys.iter().cloned());
+        }
+        Meaning::KeyDump { form, classes } => {
+            let name = match form {
+                DumpForm::Details => "metadump",
+                DumpForm::Requests => "mgdump",
+            };
+            words = vec![b"lru_crawler".to_vec(), name.into(), classes.clone()];
         }
         Meaning::MemoryLimit { mebibytes, .. } => {
             words = vec![b"cache_memlimit".to_vec(), text(mebibytes)];

@@ -1,6 +1,6 @@
 //! Requests that are right in every detail.
 
-use larder_protocol::{Delta, ShutdownMode, StoreMode};
+use larder_protocol::{Delta, DumpForm, ShutdownMode, StoreMode};
 
 use super::Choices;
 use crate::reference::Meaning;
@@ -27,8 +27,9 @@ pub fn valid_line(choices: &mut Choices<'_>) -> Meaning {
             let mebibytes = choices.pick(&[0, 7, 8, 64, 1_000_000_001, u32::MAX]);
             Meaning::MemoryLimit { mebibytes, quiet: is_quiet(choices) }
         }
-        _ => match choices.below(4) {
+        _ => match choices.below(5) {
             0 => Meaning::Version,
+            4 => key_dump(choices),
             1 => Meaning::Shutdown(ShutdownMode::Graceful),
             _ => {
                 let topics: &[&[&str]] = &[&[], &["items"], &["reset"], &["x"], &["detail", "on"]];
@@ -37,6 +38,12 @@ pub fn valid_line(choices: &mut Choices<'_>) -> Meaning {
             }
         },
     }
+}
+
+fn key_dump(choices: &mut Choices<'_>) -> Meaning {
+    let lists: [&[u8]; 8] = [b"all", b"all", b"hash", b"1", b"2,3", b"1,,63", b"64", b","];
+    let form = choices.pick(&[DumpForm::Details, DumpForm::Requests]);
+    Meaning::KeyDump { form, classes: choices.pick(&lists).to_vec() }
 }
 
 /// A retrieval of up to eight keys.
