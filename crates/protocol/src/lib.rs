@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod binary;
 mod listing;
 mod meta;
 mod number;
