@@ -141,6 +141,7 @@ fn config(
         flush: !given.is_on("disable-flush-all"),
         dumps: !given.is_on("disable-dumping"),
         shutdown: given.is_on("enable-shutdown"),
+        debug_commands: given.is_on("debug-commands"),
         budgets: budgets(given, &extended, memory_bytes, item_bytes_max)?,
         tuning: tuning(given, extended, item_bytes_max)?,
         detail: given.is_given("prefix-delimiter"),

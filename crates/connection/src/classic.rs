@@ -34,6 +34,7 @@ pub(crate) fn answer<S: Service>(
         Request::Delete(delete) => (service.delete(delete.key), delete.quiet),
         Request::FlushAll(flush) => (service.flush_all(flush.delay), flush.quiet),
         Request::MemoryLimit(limit) => (service.set_memory_limit(limit.mebibytes), limit.quiet),
+        Request::Order(order) => (service.obey(&order.change), order.quiet),
         Request::Quit => return Next::Close,
         Request::Shutdown(mode) => match service.shut_down(*mode) {
             Ok(()) => return Next::Close,

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use larder_protocol::{
-    Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, Words,
+    Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
+    Storage, Words,
 };
 
 use crate::{MetaCount, MetaDetails, MetaReply, MetaStored, Reply};
@@ -81,6 +82,8 @@ pub trait Service {
     fn set_verbosity(&mut self, level: u8) -> Status;
     /// Changes the memory limit.
     fn set_memory_limit(&mut self, mebibytes: u32) -> Status;
+    /// Does what an operator orders.
+    fn obey(&mut self, change: &Change) -> Status;
     /// Stops the server; the connection closes.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ pub mod binary;
 mod listing;
 mod meta;
 mod number;
+mod order;
 mod parse;
 mod reply;
 mod request;
@@ -21,6 +22,7 @@ pub use meta::{
     MetaSet, OPAQUE_LEN_MAX, Placed, encode_key, is_key_plain,
 };
 pub use number::parse_number;
+pub use order::{Change, ClockChange, Order};
 pub use parse::{KEY_LEN_MAX, VALUE_LEN_MAX, parse_line, parse_retrieval_head};
 pub use reply::{push_number, push_stat, push_value_head};
 pub use request::{

@@ -16,6 +16,14 @@ pub(crate) fn parse_signed(token: &[u8]) -> Option<i32> {
     }
 }
 
+/// Reads a token as a signed decimal number of 64 bits, by the same rules.
+pub(crate) fn parse_signed_wide(token: &[u8]) -> Option<i64> {
+    match without_blanks(token).strip_prefix(b"-") {
+        Some(digits) => i64::try_from(-i128::from(parse_digits(digits)?)).ok(),
+        None => i64::try_from(parse_number(token)?).ok(),
+    }
+}
+
 fn parse_digits(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

@@ -10,7 +10,7 @@ use crate::request::{
     Retrieval, ShutdownMode, Stats, Storage, StoreMode, Touch, Verbosity,
 };
 use crate::words::Words;
-use crate::{meta, parse_number};
+use crate::{meta, order, parse_number};
 
 /// Longest key, in bytes.
 pub const KEY_LEN_MAX: usize = 250;
@@ -191,6 +191,7 @@ fn parse_administration<'a>(name: &[u8], rest: &'a [u8]) -> Result<Request<'a>, 
         b"cache_memlimit" => parse_memory_limit(words),
         b"shutdown" => parse_shutdown(words),
         b"lru_crawler" => parse_crawler(words),
+        b"debugtime" => order::parse_clock(words),
         _ => Err(ParseError::UnknownCommand),
     }
 }

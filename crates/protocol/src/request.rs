@@ -3,6 +3,7 @@
 use crate::Status;
 use crate::listing::KeyDump;
 use crate::meta::{Meta, MetaArithmetic, MetaDebug, MetaError, MetaSet};
+use crate::order::Order;
 use crate::words::Words;
 
 /// One request of the text protocol, classic or meta.
@@ -32,6 +33,8 @@ pub enum Request<'a> {
     MetaNoop,
     /// `ms`; its data block follows.
     MetaSet(MetaSet<'a>),
+    /// `debugtime`.
+    Order(Order),
     /// `quit`.
     Quit,
     /// `shutdown`.

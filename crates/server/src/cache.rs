@@ -9,8 +9,8 @@ use larder_connection::{
     self as connection, MetaCount, MetaDetails, MetaReply, MetaStored, Place, Reply, Service,
 };
 use larder_protocol::{
-    Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage,
-    StoreMode, Words,
+    Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
+    Storage, StoreMode, Words,
 };
 use larder_store::{
     AdjustError, Adjusted, Condition, Counting, Draft, Item, Miss, Outcome, Refusal, Seconds,
@@ -361,6 +361,18 @@ impl Service for Cache {
                 Status::Ok
             }
             _ => Status::MemoryLimitTooLarge,
+        }
+    }
+
+    fn obey(&mut self, change: &Change) -> Status {
+        match change {
+            Change::Clock(_) if !self.shared.config.debug_commands => Status::Error,
+            Change::Clock(change) => {
+                self.shared.clock.change(*change);
+                // What came with the order and after it is of the new time already.
+                self.now = self.shared.clock.now();
+                Status::Ok
+            }
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Config {
     pub dumps: bool,
     /// Whether `shutdown` is obeyed (`-A`).
     pub shutdown: bool,
+    /// Whether clients may change the server's clock by `debugtime`: for tests (`--debug-commands`).
+    pub debug_commands: bool,
     /// The five budgets of work that peers have not finished.
     pub budgets: Budgets,
     /// Switches of memcached that tune what does not exist here; `stats settings` shows them.

@@ -15,8 +15,8 @@ use std::rc::Rc;
 
 use larder_connection::{MetaCount, MetaDetails, MetaReply, MetaStored, Place, Reply, Service};
 use larder_protocol::{
-    Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage,
-    StoreMode, Words, push_stat,
+    Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
+    Storage, StoreMode, Words, push_stat,
 };
 
 pub use draft::ModelDraft;
@@ -401,6 +401,14 @@ impl Service for Model {
             0..8 => Status::MemoryLimitTooSmall,
             8..=1_000_000_000 => Status::Ok,
             _ => Status::MemoryLimitTooLarge,
+        }
+    }
+
+    fn obey(&mut self, change: &Change) -> Status {
+        self.calls += 1;
+        match change {
+            // Only a server that is started for tests lets clients change its clock.
+            Change::Clock(_) => Status::Error,
         }
     }
 

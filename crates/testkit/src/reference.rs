@@ -5,7 +5,7 @@ mod answers;
 mod meaning;
 pub(crate) mod meta;
 
-use larder_protocol::{Delta, DumpForm, ParseError, ShutdownMode, StoreMode};
+use larder_protocol::{Change, ClockChange, Delta, DumpForm, ParseError, ShutdownMode, StoreMode};
 
 pub use answers::answers;
 pub use meaning::{Meaning, print};
@@ -47,9 +47,8 @@ pub fn read(line: &[u8]) -> Meaning {
         b"version" => Meaning::Version,
         b"quit" => Meaning::Quit,
         b"stats" => Meaning::Stats { topic: owned(&words) },
-        b"flush_all" | b"verbosity" | b"cache_memlimit" | b"shutdown" | b"lru_crawler" => {
-            read_order(name, &words).unwrap_or_else(|| unknown(name, &words))
-        }
+        b"flush_all" | b"verbosity" | b"cache_memlimit" | b"shutdown" | b"lru_crawler"
+        | b"debugtime" => read_order(name, &words).unwrap_or_else(|| unknown(name, &words)),
         _ => unknown(name, &words),
     }
 }
@@ -173,6 +172,14 @@ fn read_order(name: &[u8], words: &[&[u8]]) -> Option<Meaning> {
             let mebibytes = number(limit).and_then(|limit| u32::try_from(limit).ok())?;
             Some(Meaning::MemoryLimit { mebibytes, quiet })
         }
+        (b"debugtime", [word]) => Some(Meaning::Order {
+            change: Change::Clock(match *word {
+                b"p" => ClockChange::Pause,
+                b"r" => ClockChange::Resume,
+                word => ClockChange::Shift(signed_wide(word)?),
+            }),
+            quiet: false,
+        }),
         (b"lru_crawler", [b"metadump", classes]) => {
             Some(Meaning::KeyDump { form: DumpForm::Details, classes: classes.to_vec() })
         }
@@ -220,6 +227,17 @@ fn signed(word: &[u8]) -> Option<i32> {
         }
         [b'-', ..] => None,
         word => i32::try_from(number(word)?).ok(),
+    }
+}
+
+/// A signed number of 64 bits.
+fn signed_wide(word: &[u8]) -> Option<i64> {
+    match looked_at(word) {
+        [b'-', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
+            i64::try_from(-i128::from(number(digits)?)).ok()
+        }
+        [b'-', ..] => None,
+        word => i64::try_from(number(word)?).ok(),
     }
 }
 

@@ -170,6 +170,8 @@ fn switches_without_a_value() {
     for line in ["-F", "--disable-flush-all"] {
         check(&format!("-s|/x|{line}"), |o| o.config.flush, false);
     }
+    check("-s|/x|--debug-commands", |o| o.config.debug_commands, true);
+    check("-s|/x", |o| o.config.debug_commands, false);
     for line in ["-A", "--enable-shutdown"] {
         check(&format!("-s|/x|{line}"), |o| o.config.shutdown, true);
     }

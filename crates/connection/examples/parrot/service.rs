@@ -4,7 +4,8 @@ use larder_connection::{
     Draft, MetaCount, MetaDetails, MetaReply, MetaStored, Place, Reply, Service, Value,
 };
 use larder_protocol::{
-    Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status, Storage, Words,
+    Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
+    Storage, Words,
 };
 
 /// Keeps nothing.
@@ -134,6 +135,10 @@ impl Service for Parrot {
 
     fn set_memory_limit(&mut self, _: u32) -> Status {
         Status::MemoryLimitTooLarge
+    }
+
+    fn obey(&mut self, _: &Change) -> Status {
+        Status::Error
     }
 
     fn shut_down(&mut self, _: ShutdownMode) -> Result<(), Status> {

@@ -21,6 +21,7 @@ pub(crate) fn config() -> Config {
         flush: true,
         dumps: true,
         shutdown: false,
+        debug_commands: false,
         budgets: Budgets {
             unread_reply_bytes: 64 << 20,
             incomplete_value_bytes: 32 << 20,

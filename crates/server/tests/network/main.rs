@@ -5,6 +5,7 @@
 
 mod budgets;
 mod clients;
+mod clock;
 mod dumps;
 mod ends;
 mod kit;

@@ -1,9 +1,9 @@
 //! What a line means, owned and comparable.
 
 use larder_protocol::{
-    Arithmetic, Delete, Delta, DumpForm, FlushAll, MemoryLimit, MetaArithmetic, MetaSet,
-    ParseError, Rejection, Request, Retrieval, ShutdownMode, Storage, StoreMode, Touch, Verbosity,
-    Words,
+    Arithmetic, Change, ClockChange, Delete, Delta, DumpForm, FlushAll, MemoryLimit,
+    MetaArithmetic, MetaSet, Order, ParseError, Rejection, Request, Retrieval, ShutdownMode,
+    Storage, StoreMode, Touch, Verbosity, Words,
 };
 
 use super::meta::{MetaCommand, MetaMeaning};
@@ -30,6 +30,8 @@ pub enum Meaning {
     MetaDebug { key: Vec<u8> },
     /// `mn`.
     MetaNoop,
+    /// What operators order.
+    Order { change: Change, quiet: bool },
     /// `quit`.
     Quit,
     /// No request.
@@ -57,7 +59,7 @@ pub enum Meaning {
 
 impl Meaning {
     /// Whether the peer wants no reply, for requests that have this option.
-    pub const fn quiet_mut(&mut self) -> Option<&mut bool> {
+    pub fn quiet_mut(&mut self) -> Option<&mut bool> {
         match self {
             Self::Arithmetic { quiet, .. }
             | Self::Delete { quiet, .. }
@@ -66,6 +68,7 @@ impl Meaning {
             | Self::Storage { quiet, .. }
             | Self::Touch { quiet, .. }
             | Self::Verbosity { quiet, .. } => Some(quiet),
+            Self::Order { change, quiet } => has_noreply(change).then_some(quiet),
             Self::Get { .. }
             | Self::KeyDump { .. }
             | Self::Meta(_)
@@ -111,6 +114,7 @@ impl From<Result<Request<'_>, Rejection>> for Meaning {
             Ok(Request::MetaSet(MetaSet { meta, mode, value_len })) => {
                 MetaMeaning::of(MetaCommand::Set(mode, value_len), &meta)
             }
+            Ok(Request::Order(Order { change, quiet })) => Self::Order { change, quiet },
             Ok(Request::Quit) => Self::Quit,
             Ok(Request::Shutdown(mode)) => Self::Shutdown(mode),
             Ok(Request::Stats(stats)) => Self::Stats { topic: owned(stats.topic) },
@@ -165,6 +169,7 @@ pub fn print(meaning: &Meaning) -> Vec<u8> {
         Meaning::Meta(meta) => words = meta.line(),
         Meaning::MetaDebug { key } => words = vec![b"me".to_vec(), key.clone()],
         Meaning::MetaNoop => words = vec![b"mn ".to_vec()],
+        Meaning::Order { change, .. } => words = order_words(change),
         Meaning::Quit => say(&"quit"),
         Meaning::Refused { .. } => say(&"refused"),
         Meaning::Shutdown(mode) => {
@@ -196,6 +201,26 @@ pub fn print(meaning: &Meaning) -> Vec<u8> {
         words.push(b"noreply".to_vec());
     }
     words.join(&b' ')
+}
+
+/// Whether the order exists with `noreply`.
+const fn has_noreply(change: &Change) -> bool {
+    match change {
+        Change::Clock(_) => false,
+    }
+}
+
+fn order_words(change: &Change) -> Vec<Vec<u8>> {
+    match change {
+        Change::Clock(clock) => {
+            let word = match clock {
+                ClockChange::Pause => b"p".to_vec(),
+                ClockChange::Resume => b"r".to_vec(),
+                ClockChange::Shift(seconds) => text(seconds),
+            };
+            vec![b"debugtime".to_vec(), word]
+        }
+    }
 }
 
 fn store_name(mode: StoreMode) -> Vec<u8> {
