@@ -23,8 +23,9 @@ pub(crate) fn start(options: &Options) {
 /// Says where the server listens.
 pub(crate) fn greet(server: &Server, config: &Config) {
     let tcp = server.local_addrs().iter().map(ToString::to_string);
+    let udp = server.local_udp_addrs().iter().map(|addr| format!("{addr} (UDP)"));
     let unix = config.unix.iter().map(|unix| unix.path.display().to_string());
-    let places: Vec<String> = tcp.chain(unix).collect();
+    let places: Vec<String> = tcp.chain(udp).chain(unix).collect();
     log::info!(
         "listening on {}; {} threads, {} MiB for items",
         places.join(", "),

@@ -11,10 +11,12 @@
 //! wherever it refuses as well: 1 for a bad value, 64 for usage, 71 for what the system refuses.
 
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use larder_server::{Budgets, Config, Eviction, Tuning, UnixSocket};
+use larder_server::{Budgets, Config, Eviction, Tuning, Udp, UnixSocket};
 use log::Level;
 
 use self::extended::Extended;
@@ -89,7 +91,6 @@ impl Options {
         }
         let extended = Extended::parse(&given.texts("extended")?, &mut notices)?;
         let config = config(&given, extended, port_file, &mut notices)?;
-        notices.extend(listen::exposure(&config.listen).map(|text| Notice::new(Level::Warn, text)));
         let user = given.text("user")?;
         Ok(Order::Serve(Box::new(Self {
             config,
@@ -122,8 +123,10 @@ fn config(
             notices.push(Notice::new(Level::Info, text));
         }
     }
+    let (listen, udp_listen) = listen(given, unix.is_some(), notices)?;
     Ok(Config {
-        listen: listen(given, unix.is_some(), notices)?,
+        listen,
+        udp: udp(given, udp_listen)?,
         unix,
         port_file: port_file.map(PathBuf::from),
         backlog: backlog(given)?,
@@ -166,17 +169,6 @@ fn refuse_what_is_missing(given: &Given) -> Result<(), Refusal> {
             )));
         }
     }
-    match given.text("udp-port")?.parse::<i64>() {
-        Ok(0) => {}
-        Ok(_) => {
-            return Err(Refusal::usage(
-                "-U: larder does not serve UDP yet: leave -U out or give -U 0",
-            ));
-        }
-        Err(_) => {
-            return Err(Refusal::value("-U: the UDP port must be a number, and only 0 is served"));
-        }
-    }
     match given.text("protocol")? {
         "ascii" | "auto" => Ok(()),
         "binary" => Err(Refusal::usage(
@@ -186,37 +178,67 @@ fn refuse_what_is_missing(given: &Given) -> Result<(), Refusal> {
     }
 }
 
+/// Where to listen: on TCP, and for datagrams.
 fn listen(
     given: &Given,
     is_unix: bool,
     notices: &mut Vec<Notice>,
-) -> Result<Vec<std::net::SocketAddr>, Refusal> {
-    let text = given.text("port")?;
-    let port = match text.parse::<i64>() {
-        Ok(-1) => Some(0),
-        Ok(0) => None,
-        Ok(number) => Some(u16::try_from(number).map_err(|_| {
-            Refusal::usage(format!("-p {number}: the port must be from 1 to 65535, 0 or -1"))
-        })?),
-        Err(_) => {
-            return Err(Refusal::value(format!("-p {text:?}: the port must be a number")));
-        }
+) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), Refusal> {
+    let udp = port(given, "udp-port")?;
+    let tcp = match (port(given, "port")?, udp) {
+        // As memcached: one port for both, if only that of UDP is named.
+        (_, Some(udp)) if !given.is_given("port") => Some(udp),
+        (tcp, _) => tcp,
     };
     let entries = given.texts("listen")?;
     if is_unix {
-        if given.is_given("port") || !entries.is_empty() {
-            let text =
-                "-s: a server on a Unix socket does not listen on TCP: -p and -l are ignored";
+        if given.is_given("port") || udp.is_some() || !entries.is_empty() {
+            let text = "-s: a server on a Unix socket listens on neither TCP nor UDP: -p, -U and -l are ignored";
             notices.push(Notice::new(Level::Info, text));
         }
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
-    match port {
-        Some(port) => listen::addresses(&entries, port, notices),
-        None => Err(Refusal::usage(
-            "-p 0 turns TCP off and there is no Unix socket: nothing to listen on: give a port or -s FILE",
-        )),
+    if tcp.is_none() && udp.is_none() {
+        return Err(Refusal::usage(
+            "-p 0 turns TCP off and there is neither a UDP port nor a Unix socket: nothing to listen on: \
+             give a port or -s FILE",
+        ));
     }
+    let addresses = |port: Option<u16>, notices: &mut Vec<Notice>| {
+        port.map_or(Ok(Vec::new()), |port| listen::addresses(&entries, port, notices))
+    };
+    let found = (addresses(tcp, notices)?, addresses(udp, &mut Vec::new())?);
+    notices.extend(listen::exposure(&found.0, &found.1).map(|text| Notice::new(Level::Warn, text)));
+    Ok(found)
+}
+
+/// The port that `-p` or `-U` names; none for 0, and 0 for any free one.
+fn port(given: &Given, switch: &str) -> Result<Option<u16>, Refusal> {
+    let (label, text) = (label(switch), given.text(switch)?);
+    match text.parse::<i64>() {
+        Ok(-1) => Ok(Some(0)),
+        Ok(0) => Ok(None),
+        Ok(number) => u16::try_from(number).map(Some).map_err(|_| {
+            Refusal::usage(format!("{label} {number}: the port must be from 1 to 65535, 0 or -1"))
+        }),
+        Err(_) => Err(Refusal::value(format!("{label} {text:?}: the port must be a number"))),
+    }
+}
+
+/// What datagrams are answered with, from where.
+fn udp(given: &Given, listen: Vec<SocketAddr>) -> Result<Udp, Refusal> {
+    let bytes = |switch| {
+        let text = given.text(switch)?;
+        sizes::bytes(text).ok_or_else(|| {
+            let label = label(switch);
+            Refusal::value(format!("{label} {text:?}: must be a size, such as 64k"))
+        })
+    };
+    Ok(Udp {
+        listen,
+        reply_bytes_max: narrow("udp-reply-limit", bytes("udp-reply-limit")?)?,
+        reply_bytes_per_second: NonZeroU64::new(bytes("udp-reply-rate")?),
+    })
 }
 
 fn unix_socket(given: &Given) -> Result<Option<UnixSocket>, Refusal> {

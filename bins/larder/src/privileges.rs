@@ -102,7 +102,11 @@ pub(crate) fn raise_limits(options: &Options) -> Result<(), Refusal> {
     if options.core_dumps {
         raise_core_limit()?;
     }
-    raise_descriptor_limit(options.config.connections_max, options.config.threads)?;
+    let config = &options.config;
+    // Each thread has a socket of its own for every UDP address.
+    let sockets = config.threads.saturating_mul(config.udp.listen.len());
+    let clients = config.connections_max.saturating_add(sockets);
+    raise_descriptor_limit(clients, config.threads)?;
     if options.lock_memory
         && let Err(why) = lock_memory(options.config.memory_bytes)
     {

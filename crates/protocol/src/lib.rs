@@ -30,5 +30,7 @@ pub use request::{
     Retrieval, ShutdownMode, Stats, Storage, StoreMode, Touch, Verbosity,
 };
 pub use status::Status;
-pub use udp::{DATAGRAM_LEN_MAX, UdpError, UdpRequest, parse_datagram, reply_frames};
+pub use udp::{
+    UDP_HEADER_LEN, UDP_REPLY_LEN_MAX, UdpError, UdpRequest, parse_datagram, reply_frames,
+};
 pub use words::{Token, Words, next_token};

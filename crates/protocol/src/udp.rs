@@ -38,7 +38,7 @@ pub enum UdpError {
 /// [`UdpError`] for one that memcached drops, or that no client sends; it must not be answered.
 pub fn parse_datagram(datagram: &[u8]) -> Result<UdpRequest<'_>, UdpError> {
     let Some((&[id_high, id_low, _, _, total_high, total_low, _, _], payload)) =
-        datagram.split_first_chunk::<HEADER_LEN>()
+        datagram.split_first_chunk::<UDP_HEADER_LEN>()
     else {
         return Err(UdpError::Short);
     };
@@ -59,7 +59,7 @@ pub fn parse_datagram(datagram: &[u8]) -> Result<UdpRequest<'_>, UdpError> {
 pub fn reply_frames(
     id: u16,
     len: usize,
-) -> Option<impl ExactSizeIterator<Item = ([u8; HEADER_LEN], Range<usize>)>> {
+) -> Option<impl ExactSizeIterator<Item = ([u8; UDP_HEADER_LEN], Range<usize>)>> {
     let total = u16::try_from(len.div_ceil(PAYLOAD_LEN_MAX)).ok()?;
     Some((0..total).map(move |sequence| {
         let [[i, j], [s, t], [m, n]] = [id, sequence, total].map(u16::to_be_bytes);
@@ -69,10 +69,10 @@ pub fn reply_frames(
 }
 
 /// Bytes before the payload.
-const HEADER_LEN: usize = 8;
+pub const UDP_HEADER_LEN: usize = 8;
 
 /// Longest datagram of a reply, its header included: memcached's, and below what one Ethernet frame carries.
-pub const DATAGRAM_LEN_MAX: usize = 1400;
+pub const UDP_REPLY_LEN_MAX: usize = 1400;
 
 /// Bytes of a reply in one datagram.
-const PAYLOAD_LEN_MAX: usize = DATAGRAM_LEN_MAX - HEADER_LEN;
+const PAYLOAD_LEN_MAX: usize = UDP_REPLY_LEN_MAX - UDP_HEADER_LEN;

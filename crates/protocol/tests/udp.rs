@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-use larder_protocol::{DATAGRAM_LEN_MAX, UdpError, UdpRequest, parse_datagram, reply_frames};
+use larder_protocol::{UDP_REPLY_LEN_MAX, UdpError, UdpRequest, parse_datagram, reply_frames};
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, proptest};
 
@@ -77,7 +77,7 @@ fn no_reply_is_taken_for_a_request() {
 
 #[test]
 fn replies_are_cut_where_memcached_cuts_them() {
-    const FULL: usize = DATAGRAM_LEN_MAX - 8;
+    const FULL: usize = UDP_REPLY_LEN_MAX - 8;
     for (len, expected) in [
         (0, &[][..]),
         (1, &[1][..]),
@@ -99,7 +99,7 @@ fn replies_are_cut_where_memcached_cuts_them() {
 
 #[test]
 fn sequence_numbers_end() {
-    const MOST: usize = 65_535 * (DATAGRAM_LEN_MAX - 8);
+    const MOST: usize = 65_535 * (UDP_REPLY_LEN_MAX - 8);
     let last = reply_frames(1, MOST).unwrap().last().unwrap();
     assert_eq!(last, ([0, 1, 0xff, 0xfe, 0xff, 0xff, 0, 0], MOST - 1392..MOST));
     assert!(reply_frames(1, MOST + 1).is_none());
@@ -136,7 +136,7 @@ proptest! {
             let expected = [id, sequence, total, 0].map(u16::to_be_bytes).concat();
             assert_eq!(header[..], expected);
             assert_eq!(range.start, end);
-            assert!(range.len() + 8 == DATAGRAM_LEN_MAX || (sequence + 1 == total && !range.is_empty()));
+            assert!(range.len() + 8 == UDP_REPLY_LEN_MAX || (sequence + 1 == total && !range.is_empty()));
             end = range.end;
         }
         assert_eq!(end, len);

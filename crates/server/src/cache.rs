@@ -31,12 +31,16 @@ pub(crate) struct Cache {
     now: Seconds,
     /// Whose turn it is; `stats conns` and the log name it.
     descriptor: i32,
+    /// Whether it is a datagram's, which nobody can prove to come from where it says.
+    is_datagram: bool,
+    /// Whether a request of this turn walked the store.
+    has_walked: bool,
 }
 
 impl Cache {
     pub(crate) fn new(shared: Arc<Shared>, worker: usize) -> Self {
         let now = shared.clock.now();
-        Self { shared, worker, now, descriptor: -1 }
+        Self { shared, worker, now, descriptor: -1, is_datagram: false, has_walked: false }
     }
 
     pub(crate) fn begin_round(&mut self, now: Seconds) {
@@ -45,6 +49,18 @@ impl Cache {
 
     pub(crate) fn begin_turn(&mut self, descriptor: i32) {
         self.descriptor = descriptor;
+        self.is_datagram = false;
+    }
+
+    pub(crate) fn begin_datagram(&mut self, descriptor: i32) {
+        self.descriptor = descriptor;
+        self.is_datagram = true;
+        self.has_walked = false;
+    }
+
+    /// Whether a request of this datagram walked the store.
+    pub(crate) fn has_walked(&self) -> bool {
+        self.has_walked
     }
 
     #[cfg(test)]
@@ -335,10 +351,19 @@ impl Service for Cache {
     }
 
     fn stats(&mut self, topic: Words<'_>, out: &mut Vec<u8>) -> Option<Listing> {
-        stats::answer(&self.shared, self.descriptor, self.now, topic, out)
+        self.has_walked = true;
+        let listing = stats::answer(&self.shared, self.descriptor, self.now, topic, out);
+        if listing.is_some() && self.is_datagram {
+            out.extend_from_slice(b"CLIENT_ERROR not over UDP\r\n");
+            return None;
+        }
+        listing
     }
 
     fn list_keys(&mut self, request: &KeyDump<'_>, place: Place) -> Result<Listing, Status> {
+        if self.is_datagram {
+            return Err(Status::DumpNotAllowed);
+        }
         Listing::of_keys(&self.shared, request, place)
     }
 
@@ -377,7 +402,8 @@ impl Service for Cache {
     }
 
     fn shut_down(&mut self, mode: ShutdownMode) -> Result<(), Status> {
-        if !self.shared.config.shutdown {
+        // Whoever can forge an address must not be able to stop the server.
+        if !self.shared.config.shutdown || self.is_datagram {
             return Err(Status::ShutdownNotEnabled);
         }
         match mode {

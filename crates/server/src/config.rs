@@ -1,14 +1,17 @@
 //! What a server is started with: plain public fields. The defaults live with the command line, which explains them.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Everything [`crate::Server::bind`] needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Addresses to listen on over TCP; a port of 0 asks the system for a free one. May be empty when `unix` is set.
+    /// Addresses to listen on over TCP; a port of 0 asks the system for a free one. May be empty when `unix` or `udp` names a place.
     pub listen: Vec<SocketAddr>,
+    /// Where datagrams are answered, and with how much.
+    pub udp: Udp,
     /// A Unix socket to listen on.
     pub unix: Option<UnixSocket>,
     /// Where to write the ports that were bound, as memcached's `MEMCACHED_PORT_FILENAME` does.
@@ -56,6 +59,18 @@ pub struct UnixSocket {
     pub path: PathBuf,
     /// Permission bits (`-a`), for example `0o700`.
     pub mode: u32,
+}
+
+/// Requests over UDP. Where a datagram comes from can be forged, so the limits are on what a forger can have sent to
+/// somebody else; what they cut is counted in `stats larder`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Udp {
+    /// Addresses to receive datagrams on (`-U`); a port of 0 asks the system for a free one. None is off.
+    pub listen: Vec<SocketAddr>,
+    /// Most that one datagram is answered with, headers included, in bytes; a reply that would go over it is not sent.
+    pub reply_bytes_max: usize,
+    /// Most that all datagrams of a second are answered with; above 4 GiB it is 4 GiB. None is no limit.
+    pub reply_bytes_per_second: Option<NonZeroU64>,
 }
 
 /// What a full store does with the next item.

@@ -42,12 +42,22 @@ pub(crate) enum Count {
     StoreTooLarge,
     TouchHits,
     TouchMisses,
+    UdpAnswered,
+    UdpFragment,
+    UdpHalf,
+    UdpNoRequest,
+    UdpOverLimit,
+    UdpOverRate,
+    UdpQuiet,
+    UdpReceived,
+    UdpShort,
+    UdpUnsent,
     /// One more than the last; not a counter.
     Len,
 }
 
 impl Count {
-    /// Why a client was closed, for the log.
+    /// Why a client was closed, or a datagram not answered, for the log.
     pub(crate) const fn in_words(self) -> &'static str {
         match self {
             Self::ClosedHalfCommand => "half a command was not finished (--half-command-timeout)",
@@ -62,6 +72,13 @@ impl Count {
                 "it held most values that it did not read (--replies-in-flight-limit, or memory ran out)"
             }
             Self::ClosedUnreadReplies => "it held most unread replies (--unread-reply-limit)",
+            Self::UdpFragment => "is not one of one: it was dropped",
+            Self::UdpHalf => "has no whole request: it was not answered",
+            Self::UdpNoRequest => "begins as no request does: it was dropped",
+            Self::UdpOverLimit => "asked for more than --udp-reply-limit: it did not get all",
+            Self::UdpOverRate => "came when --udp-reply-rate was used up: it did not get all",
+            Self::UdpShort => "is too short: it was dropped",
+            Self::UdpUnsent => "could not be answered: the system did not take all of the reply",
             _ => "its connection failed",
         }
     }

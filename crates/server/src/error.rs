@@ -15,6 +15,13 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Receiving on a UDP address.
+    ListenUdp {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Listening on a Unix socket.
     ListenUnix {
         /// The socket's path.
@@ -36,12 +43,15 @@ impl fmt::Display for Error {
             Self::Listen { addr, source } => {
                 write!(f, "failed to listen on TCP address {addr}: {source}")
             }
+            Self::ListenUdp { addr, source } => {
+                write!(f, "failed to listen on UDP address {addr}: {source}")
+            }
             Self::ListenUnix { path, source } => {
                 write!(f, "failed to listen on UNIX socket {}: {source}", path.display())
             }
-            Self::NothingToListenOn => {
-                f.write_str("nothing to listen on: give a TCP port other than 0, or a UNIX socket")
-            }
+            Self::NothingToListenOn => f.write_str(
+                "nothing to listen on: give a TCP or UDP port other than 0, or a UNIX socket",
+            ),
             Self::Start(source) => write!(f, "failed to start the threads: {source}"),
             Self::Wait(source) => write!(f, "failed to wait for events: {source}"),
         }
@@ -52,6 +62,7 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Listen { source, .. }
+            | Self::ListenUdp { source, .. }
             | Self::ListenUnix { source, .. }
             | Self::Start(source)
             | Self::Wait(source) => Some(source),

@@ -24,9 +24,10 @@ mod shared;
 mod stats;
 #[cfg(test)]
 mod transcripts;
+mod udp;
 mod wire_log;
 mod worker;
 
-pub use config::{Budgets, Config, Eviction, Tuning, UnixSocket};
+pub use config::{Budgets, Config, Eviction, Tuning, Udp, UnixSocket};
 pub use error::Error;
 pub use server::{Server, StopHandle};

@@ -84,10 +84,10 @@ pub(crate) fn bind_all(config: &Config) -> Result<Vec<Listener>, Error> {
             .map_err(|source| Error::ListenUnix { path: unix.path.clone(), source })?;
         listeners.push(Listener { socket, addr: BoundTo::Unix(unix.clone()) });
     }
-    if listeners.is_empty() {
-        return Err(missing.unwrap_or(Error::NothingToListenOn));
+    match missing {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
     }
-    Ok(listeners)
 }
 
 /// Binds to an address. Where any free port will do, all addresses get the same one if it is free for all of them.
@@ -135,7 +135,7 @@ fn bind_unix(unix: &UnixSocket, backlog: i32) -> io::Result<Socket> {
 }
 
 /// Whether the system has no addresses of this family.
-fn is_family_missing(error: &io::Error) -> bool {
+pub(crate) fn is_family_missing(error: &io::Error) -> bool {
     use nix::errno::Errno;
     let missing = [Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL, Errno::EPROTONOSUPPORT];
     missing.iter().any(|&errno| error.raw_os_error() == Some(errno as i32))

@@ -36,7 +36,7 @@ pub(crate) struct Record {
     pub(crate) descriptor: i32,
     /// `tcp:1.2.3.4:5`, `tcp6:[::1]:5` or `unix:/path`.
     pub(crate) peer: String,
-    /// Where it connected to, in the same form.
+    /// Where it connected to, in the same form; empty for a socket that receives datagrams, whose `peer` is where it does.
     pub(crate) local: String,
     phase: AtomicU8,
     last_command_at: AtomicU32,

@@ -1,14 +1,14 @@
 //! The server: binding, running, stopping.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{fs, io};
+use std::{fs, io, mem};
 
 use larder_dispatch::Workers;
 use larder_poller::{Interest, Poller, Registered, Waker};
@@ -21,6 +21,7 @@ use crate::config::{self, Config};
 use crate::error::Error;
 use crate::listener::{self, BoundTo, Listener};
 use crate::shared::Shared;
+use crate::udp::{self, Datagrams};
 use crate::worker::Worker;
 
 /// A cache server that listens; [`Self::run`] serves.
@@ -30,6 +31,8 @@ pub struct Server {
     addrs: Vec<SocketAddr>,
     poller: Poller,
     listeners: Vec<Registered<Listener>>,
+    /// One set a worker; moved there when it starts.
+    datagrams: Vec<Vec<UdpSocket>>,
 }
 
 impl Server {
@@ -41,6 +44,10 @@ impl Server {
     /// An address that cannot be listened on, or a system without descriptors.
     pub fn bind(config: Config) -> Result<Self, Error> {
         let listeners = listener::bind_all(&config)?;
+        let udp = udp::bind_all(&config)?;
+        if listeners.is_empty() && udp.addrs.is_empty() {
+            return Err(Error::NothingToListenOn);
+        }
         let addrs: Vec<SocketAddr> = listeners
             .iter()
             .filter_map(|listener| match &listener.addr {
@@ -50,25 +57,31 @@ impl Server {
             .collect();
         if let Some(path) = &config.port_file {
             // As memcached: whoever waits for the file notices, everybody else is served.
-            if let Err(error) = write_port_file(path, &addrs) {
+            if let Err(error) = write_port_file(path, &addrs, &udp.addrs) {
                 log::warn!("cannot write the port file {}: {error}", path.display());
             }
         }
         let poller = Poller::new().map_err(Error::Start)?;
         let records = listeners.iter().map(Listener::record).collect();
         let store = Store::new(store_config(&config));
-        let shared = Arc::new(Shared::new(config, store, Clock::start(), records, poller.waker()));
+        let (clock, waker) = (Clock::start(), poller.waker());
+        let shared = Arc::new(Shared::new(config, store, clock, records, udp.addrs, waker));
         let listeners = (0..)
             .zip(listeners)
             .map(|(key, listener)| poller.register(listener, key, Interest::READ))
             .collect::<io::Result<_>>()
             .map_err(Error::Start)?;
-        Ok(Self { shared, addrs, poller, listeners })
+        Ok(Self { shared, addrs, poller, listeners, datagrams: udp.sockets })
     }
 
     /// The TCP addresses that it listens on, with the ports that were bound.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addrs
+    }
+
+    /// The UDP addresses that it receives on, with the ports that were bound.
+    pub fn local_udp_addrs(&self) -> &[SocketAddr] {
+        &self.shared.udp.addrs
     }
 
     /// What stops this server from another thread.
@@ -81,7 +94,7 @@ impl Server {
     /// # Errors
     ///
     /// When the threads cannot be started, or the system fails in a way that no peer can cause.
-    pub fn run(self) -> Result<(), Error> {
+    pub fn run(mut self) -> Result<(), Error> {
         let (workers, wakers) = self.start_workers().map_err(Error::Start)?;
         let maintenance = start_maintenance(&self.shared, wakers).map_err(Error::Start)?;
         let acceptor = Acceptor::new(Arc::clone(&self.shared), self.poller, self.listeners);
@@ -97,7 +110,7 @@ impl Server {
     }
 
     /// Starts the workers, with what wakes each beside its mailbox.
-    fn start_workers(&self) -> io::Result<(Workers<listener::Accepted>, Vec<Waker>)> {
+    fn start_workers(&mut self) -> io::Result<(Workers<listener::Accepted>, Vec<Waker>)> {
         let mut wakers = Vec::new();
         let count = NonZeroUsize::new(self.shared.config.threads).unwrap_or(NonZeroUsize::MIN);
         let workers = Workers::spawn(count, "larder-worker", MAILBOX_LEN, |index| {
@@ -109,7 +122,9 @@ impl Server {
                     log::error!("cannot wake worker {index}: {error}");
                 }
             };
-            let worker = Worker::new(Arc::clone(&self.shared), index, poller);
+            let sockets = self.datagrams.get_mut(index).map(mem::take).unwrap_or_default();
+            let datagrams = Datagrams::new(Arc::clone(&self.shared), index, sockets, &poller)?;
+            let worker = Worker::new(Arc::clone(&self.shared), index, poller, datagrams);
             Ok((wake, move |mailbox| worker.run(&mailbox)))
         })?;
         Ok((workers, wakers))
@@ -180,13 +195,15 @@ pub(crate) fn store_config(config: &Config) -> larder_store::Config {
 }
 
 /// Writes memcached's lines to a file beside the one asked for and renames it then, so that a reader finds all or nothing.
-fn write_port_file(path: &Path, addrs: &[SocketAddr]) -> io::Result<()> {
+fn write_port_file(path: &Path, tcp: &[SocketAddr], udp: &[SocketAddr]) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".lck");
     let mut file = fs::File::create(&unfinished)?;
-    for addr in addrs {
-        let family = if addr.is_ipv6() { "INET6" } else { "INET" };
-        writeln!(file, "TCP {family}: {}", addr.port())?;
+    for (transport, addrs) in [("TCP", tcp), ("UDP", udp)] {
+        for addr in addrs {
+            let family = if addr.is_ipv6() { "INET6" } else { "INET" };
+            writeln!(file, "{transport} {family}: {}", addr.port())?;
+        }
     }
     drop(file);
     fs::rename(&unfinished, path)

@@ -16,6 +16,7 @@ use crate::counters::{Count, Counters, Sums};
 use crate::listing::Crawl;
 use crate::prefixes::Prefixes;
 use crate::roster::Roster;
+use crate::udp;
 
 /// One server's common state.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) objects: Box<[AtomicUsize]>,
     pub(crate) connections: Connections,
     pub(crate) listeners: Vec<ListenerRecord>,
+    pub(crate) udp: udp::Account,
     pub(crate) prefixes: Prefixes,
     pub(crate) crawl: Crawl,
     pub(crate) verbosity: AtomicU8,
@@ -47,6 +49,7 @@ impl Shared {
         store: Store,
         clock: Clock,
         listeners: Vec<ListenerRecord>,
+        udp_addrs: Vec<SocketAddr>,
         waker: Waker,
     ) -> Self {
         let tuning = &config.tuning;
@@ -62,6 +65,7 @@ impl Shared {
             prefixes: Prefixes::new(tuning.prefix_delimiter, config.detail, threads),
             crawl: Crawl::default(),
             listeners,
+            udp: udp::Account::new(&config.udp, udp_addrs),
             verbosity: AtomicU8::new(config.verbosity),
             stop: Stop::new(waker),
             reset_at: Mutex::new(Sums::zero()),

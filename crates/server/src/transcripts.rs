@@ -55,7 +55,8 @@ fn play(transcript: &Transcript, read_len: usize) -> Option<String> {
     let config = config(&transcript.args);
     let store = Store::new(store_config(&config));
     let waker = Poller::new().unwrap().waker();
-    let shared = Arc::new(Shared::new(config, store, Clock::start(), Vec::new(), waker));
+    let shared =
+        Arc::new(Shared::new(config, store, Clock::start(), Vec::new(), Vec::new(), waker));
     let cache = Rc::new(RefCell::new(Cache::new(Arc::clone(&shared), 0)));
     let stage = Machines::new(cache, Limits::default(), read_len);
     let problem = Player::new(stage, Judge::Reference).play(transcript).err();

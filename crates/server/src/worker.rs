@@ -21,6 +21,7 @@ use crate::listener::Accepted;
 use crate::ready;
 use crate::roster::Record;
 use crate::shared::Shared;
+use crate::udp::Datagrams;
 
 /// One thread's share of the clients.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub(crate) struct Worker {
     index: usize,
     poller: Poller,
     clients: Pool<Client>,
+    datagrams: Datagrams,
     cache: Cache,
     /// Where every read lands first.
     scratch: Box<[u8]>,
@@ -45,7 +47,12 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, index: usize, poller: Poller) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        index: usize,
+        poller: Poller,
+        datagrams: Datagrams,
+    ) -> Self {
         let clients = Pool::new(shared.config.connections_max);
         let ledger = Ledger::new(shared.config.threads);
         let cache = Cache::new(Arc::clone(&shared), index);
@@ -55,6 +62,7 @@ impl Worker {
             index,
             poller,
             clients,
+            datagrams,
             cache,
             scratch: vec![0; READ_LEN].into(),
             queue: Vec::new(),
@@ -93,7 +101,9 @@ impl Worker {
             mailbox.drain().for_each(|accepted| self.serve(accepted));
         }
         for ready in events.iter() {
-            self.turn(Key::from(ready.key), ready.readable);
+            if !self.datagrams.turn(ready.key, &mut self.cache) {
+                self.turn(Key::from(ready.key), ready.readable);
+            }
         }
         for key in std::mem::take(&mut self.queue) {
             if let Some(client) = self.clients.get_mut(key) {
@@ -123,6 +133,7 @@ impl Worker {
     /// Reads nothing more and answers what has arrived, until clients have read that, for a while.
     fn finish(&mut self, events: &mut Events) {
         self.is_finishing = true;
+        self.datagrams.close();
         let deadline = self.shared.clock.elapsed() + FINISH_TIME_MAX;
         let keys: Vec<Key> = self.clients.iter_mut().map(|(key, _)| key).collect();
         for key in keys {

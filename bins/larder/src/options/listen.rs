@@ -38,19 +38,27 @@ pub(super) fn addresses(
 }
 
 /// What to say when somebody outside this machine can connect and nothing asks who they are.
-pub(super) fn exposure(addresses: &[SocketAddr]) -> Option<String> {
-    let outside: Vec<String> = addresses
+pub(super) fn exposure(tcp: &[SocketAddr], udp: &[SocketAddr]) -> Option<String> {
+    let is_outside = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+    let also_udp = udp.iter().filter(|address| !tcp.contains(address));
+    let outside: Vec<String> = tcp
         .iter()
-        .filter(|address| !address.ip().to_canonical().is_loopback())
+        .chain(also_udp)
+        .filter(is_outside)
         .map(|address| match address.port() {
             0 => format!("{} (any free port)", address.ip()),
             _ => address.to_string(),
         })
         .collect();
+    let forgery = if udp.iter().any(|address| is_outside(&address)) {
+        "; over UDP they can also have replies sent to others, by forging where a datagram is from"
+    } else {
+        ""
+    };
     (!outside.is_empty()).then(|| {
         format!(
             "everybody who can reach {} can read and change what is kept here: neither TLS nor \
-             authentication is on; -l 127.0.0.1 or -s FILE keeps the server to this machine",
+             authentication is on{forgery}; -l 127.0.0.1 or -s FILE keeps the server to this machine",
             outside.join(", ")
         )
     })
@@ -234,8 +242,17 @@ mod tests {
             ("10.0.0.1:0", true),
         ];
         for (address, expected) in cases {
-            let warning = exposure(&[address.parse().unwrap()]);
-            assert_eq!(warning.is_some(), expected, "{address}: {warning:?}");
+            let addresses = [address.parse().unwrap()];
+            let both = exposure(&addresses, &addresses);
+            for (tcp, udp) in [(&addresses[..], &[][..]), (&[][..], &addresses[..])] {
+                let warning = exposure(tcp, udp);
+                assert_eq!(warning.is_some(), expected, "{address}: {warning:?}");
+                assert_eq!(
+                    warning.is_some_and(|text| text.contains("forging")),
+                    expected && tcp.is_empty()
+                );
+            }
+            assert_eq!(both, exposure(&[], &addresses), "named once: {both:?}");
         }
     }
 }

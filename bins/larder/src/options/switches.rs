@@ -224,11 +224,13 @@ const fn long(long: &'static str, takes: Takes, group: &'static str, help: &'sta
 const SWITCHES: &[Switch] = &[
     switch('p', "port", Value("NUM", "11211"), NETWORK, "TCP port; 0 is none, -1 any free one"),
     switch('l', "listen", Values("ADDR"), NETWORK, "Address to listen on: HOST, HOST:PORT, [V6]:PORT or *, several with commas or\nby repeating -l; without it every interface"),
-    switch('s', "unix-socket", Value("FILE", ""), NETWORK, "Unix socket to listen on, instead of TCP"),
+    switch('s', "unix-socket", Value("FILE", ""), NETWORK, "Unix socket to listen on, instead of TCP and UDP"),
     switch('a', "unix-mask", Value("MODE", "700"), NETWORK, "Permissions of the Unix socket, in octal"),
     switch('c', "conn-limit", Value("NUM", "1024"), NETWORK, "Clients served at once"),
     switch('b', "listen-backlog", Value("NUM", "1024"), NETWORK, "Connections that the kernel may queue until they are accepted"),
-    switch('U', "udp-port", Value("NUM", "0"), NETWORK, "UDP port; only 0, which is none: UDP is not served yet"),
+    switch('U', "udp-port", Value("NUM", "0"), NETWORK, "UDP port; 0 is none, -1 any free one; without -p it is the TCP port too"),
+    long("udp-reply-limit", Value("SIZE", "64k"), NETWORK, "Most that one datagram is answered with: replies over it are not sent"),
+    long("udp-reply-rate", Value("SIZE", "64m"), NETWORK, "Most that all datagrams of a second are answered with; 0 is no limit"),
 
     switch('m', "memory-limit", Value("MB", "64"), MEMORY, "Memory for items, in megabytes"),
     switch('M', "disable-evictions", Nothing, MEMORY, "When memory is full, refuse to store instead of evicting"),

@@ -60,7 +60,10 @@ fn defaults_are_memcacheds() {
 #[test]
 fn ports_and_addresses() {
     let listen = |options: &Options| {
-        options.config.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        let udp = &options.config.udp.listen;
+        let tcp = options.config.listen.iter().map(ToString::to_string);
+        let mark = (!udp.is_empty()).then(|| "udp".to_owned());
+        tcp.chain(mark).chain(udp.iter().map(ToString::to_string)).collect::<Vec<_>>().join(" ")
     };
     let cases = [
         ("-l|127.0.0.1|-p|7", "127.0.0.1:7"),
@@ -76,6 +79,16 @@ fn ports_and_addresses() {
         ("--listen=127.0.0.1,127.0.0.2:5", "127.0.0.1:11211 127.0.0.2:5"),
         ("-l|127.0.0.1|-l|127.0.0.2", "127.0.0.1:11211 127.0.0.2:11211"),
         ("-U|0|-l|127.0.0.1", "127.0.0.1:11211"),
+        ("-U|7|-l|127.0.0.1", "127.0.0.1:7 udp 127.0.0.1:7"),
+        ("-U7|-p|8|-l|127.0.0.1", "127.0.0.1:8 udp 127.0.0.1:7"),
+        ("-U|7|-p|0|-l|127.0.0.1", "udp 127.0.0.1:7"),
+        ("-U|-1|-l|127.0.0.1", "127.0.0.1:0 udp 127.0.0.1:0"),
+        ("-U|-1|-p|9|-l|127.0.0.1", "127.0.0.1:9 udp 127.0.0.1:0"),
+        (
+            "--udp-port=7|-l|127.0.0.1:6,127.0.0.2",
+            "127.0.0.1:6 127.0.0.2:7 udp 127.0.0.1:6 127.0.0.2:7",
+        ),
+        ("-s|/x|-U|7", ""),
         ("-s|/x|-p|7|-l|127.0.0.1", ""),
     ];
     for (line, expected) in cases {
@@ -84,6 +97,20 @@ fn ports_and_addresses() {
     for line in ["-p|7", "-p|7|-l|*", "-l|*:7"] {
         let found = listen(&options(line));
         assert!(["0.0.0.0:7 [::]:7", "0.0.0.0:7", "[::]:7"].contains(&&*found), "{line}: {found}");
+    }
+}
+
+#[test]
+fn udp_replies_have_limits() {
+    for (line, expected) in [
+        ("-s|/x", (64 << 10, NonZeroU64::new(64 << 20))),
+        ("-s|/x|--udp-reply-limit=1m", (1 << 20, NonZeroU64::new(64 << 20))),
+        ("-s|/x|--udp-reply-limit|1400|--udp-reply-rate|0", (1400, None)),
+        ("-s|/x|--udp-reply-rate=2k", (64 << 10, NonZeroU64::new(2048))),
+    ] {
+        let part =
+            |o: &Options| (o.config.udp.reply_bytes_max, o.config.udp.reply_bytes_per_second);
+        check(line, part, expected);
     }
 }
 
@@ -307,9 +334,11 @@ fn what_cannot_be_used_is_refused() {
         ("-a|10000", Exit::Value, "octal"),
         ("-B|binary", Exit::Usage, "larder does not serve the binary protocol yet"),
         ("-B|foo", Exit::Usage, "ascii or auto"),
-        ("-U|11211", Exit::Usage, "larder does not serve UDP yet: leave -U out or give -U 0"),
-        ("-U|-1", Exit::Usage, "UDP"),
-        ("-U|x", Exit::Value, "-U"),
+        ("-p|0|-U|0", Exit::Usage, "nothing to listen on"),
+        ("-U|70000", Exit::Usage, "-U 70000"),
+        ("-U|x", Exit::Value, "-U \"x\""),
+        ("--udp-reply-limit=x", Exit::Value, "--udp-reply-limit \"x\""),
+        ("--udp-reply-rate=-1", Exit::Value, "--udp-reply-rate \"-1\""),
         ("-S", Exit::Usage, "-S: larder does not serve SASL yet: leave -S out"),
         ("--enable-sasl", Exit::Usage, "SASL"),
         ("-Z", Exit::Usage, "TLS"),

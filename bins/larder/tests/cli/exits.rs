@@ -72,7 +72,7 @@ fn bad_usage_is_64() {
     check("-I|64m|-m|64", 64, Agrees, "raise -m or lower -I");
     check("-B|foo", 64, Agrees, "ascii or auto");
     check("-B|binary|-p|-1", 64, Differs, "larder does not serve the binary protocol yet");
-    check("-U|11211", 64, Differs, "larder does not serve UDP yet: leave -U out or give -U 0");
+    check("-U|70000", 64, Agrees, "-U 70000");
     check("-S", 64, Differs, "larder does not serve SASL yet");
     check("-Y|/nowhere", 64, Differs, "larder does not serve authentication yet");
     check("-Z", 64, Agrees, "larder does not serve TLS yet");

@@ -45,6 +45,43 @@ fn without_an_address_it_listens_everywhere_and_warns_once() {
 }
 
 #[test]
+fn a_udp_port_is_served_and_written_down() {
+    let families = |server: &Server| -> Vec<String> {
+        server.place.ports().into_iter().map(|(family, _)| family).collect()
+    };
+    let server = Server::start(&["-U", "-1"]);
+    assert_eq!(families(&server), ["TCP INET", "UDP INET"]);
+    let (_, port) = server.place.ports().remove(1);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    socket.send_to(b"\x12\x34\0\0\0\x01\0\0version\r\n", ("127.0.0.1", port)).unwrap();
+    let mut reply = [0; 100];
+    let len = socket.recv(&mut reply).unwrap();
+    assert_eq!(&reply[..len], b"\x12\x34\0\0\0\x01\0\0VERSION 1.6.45\r\n");
+    assert_eq!(server.stats("stats settings", &["udpport"]), [port.to_string()]);
+    assert_eq!(server.stderr(), "");
+    // -p is on the line of every server that is started here; its last mention counts.
+    let alone = Server::start(&["-p", "0", "-U", "-1"]);
+    assert_eq!(families(&alone), ["UDP INET"]);
+}
+
+#[test]
+fn what_is_wrong_with_datagrams_is_logged_once() {
+    let server = Server::start(&["-U", "-1"]);
+    let (_, port) = server.place.ports().remove(1);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..100 {
+        socket.send_to(b"short", ("127.0.0.1", port)).unwrap();
+    }
+    let dropped = || server.stats("stats larder", &["udp_short_dropped"]);
+    wait_until("they are dropped", || dropped() == ["100"]);
+    let warnings = server.stderr();
+    assert_eq!(warnings.lines().count(), 1, "{warnings}");
+    let peer = socket.local_addr().unwrap().port().to_string();
+    assert!(warnings.contains("too short") && warnings.contains(&peer), "{warnings}");
+}
+
+#[test]
 fn several_addresses_are_served() {
     let server = Server::start(&["-l", "127.0.0.1,127.0.0.2"]);
     // The harness names 127.0.0.1 already: a repetition on a port of its own is kept.

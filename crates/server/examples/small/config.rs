@@ -1,13 +1,19 @@
 //! The configuration of a small server, for programs and tests that start one.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use larder_server::{Budgets, Config, Eviction, Tuning};
+use larder_server::{Budgets, Config, Eviction, Tuning, Udp};
 
 /// 127.0.0.1, any free port, 64 MiB, 2 threads.
 pub(crate) fn config() -> Config {
     Config {
         listen: vec![([127, 0, 0, 1], 0).into()],
+        udp: Udp {
+            listen: Vec::new(),
+            reply_bytes_max: 64 << 10,
+            reply_bytes_per_second: NonZeroU64::new(64 << 20),
+        },
         unix: None,
         port_file: None,
         backlog: 1024,

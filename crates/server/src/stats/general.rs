@@ -38,11 +38,13 @@ fn push_process(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
 fn push_connections(shared: &Shared, page: &mut Page<'_>) {
     let connections = &shared.connections;
     page.push("max_connections", shared.config.connections_max);
-    page.push("curr_connections", connections.current.load(Relaxed));
-    page.push("total_connections", connections.total.load(Relaxed));
+    // As in memcached, where a socket for datagrams is a connection that never ends.
+    let sockets = shared.udp.addrs.len() * shared.config.threads;
+    page.push("curr_connections", connections.current.load(Relaxed) + sockets);
+    page.push("total_connections", connections.total.load(Relaxed) + sockets as u64);
     page.push("rejected_connections", connections.rejected.load(Relaxed));
     let objects: usize = shared.objects.iter().map(|objects| objects.load(Relaxed)).sum();
-    page.push("connection_structures", objects);
+    page.push("connection_structures", objects + sockets);
     page.push_all([("response_obj_oom", 0), ("response_obj_count", 0), ("response_obj_bytes", 0)]);
     // One read buffer a worker, shared by its connections.
     let threads = shared.config.threads;

@@ -1,11 +1,14 @@
 //! `stats conns`, and `stats larder`: what memcached has no name for.
 
+use std::num::NonZeroU64;
+
 use larder_store::Seconds;
 
 use super::Page;
 use crate::budgets::Resource;
-use crate::counters::Count;
+use crate::counters::{Count, Sums};
 use crate::shared::Shared;
+use crate::udp::OUTCOMES;
 
 /// Every socket, by descriptor.
 pub(super) fn push_connections(shared: &Shared, asking: i32, now: Seconds, page: &mut Page<'_>) {
@@ -22,7 +25,9 @@ pub(super) fn push_connections(shared: &Shared, asking: i32, now: Seconds, page:
         let is_asking = descriptor == asking;
         let idle = if is_asking { 0 } else { now.since(record.last_command_at()) };
         page.push(format_args!("{descriptor}:addr"), &record.peer);
-        page.push(format_args!("{descriptor}:listen_addr"), &record.local);
+        if !record.local.is_empty() {
+            page.push(format_args!("{descriptor}:listen_addr"), &record.local);
+        }
         page.push(format_args!("{descriptor}:state"), record.state(Some(asking)));
         page.push(format_args!("{descriptor}:secs_since_last_cmd"), idle);
     }
@@ -51,6 +56,7 @@ pub(super) fn push(shared: &Shared, page: &mut Page<'_>) {
     page.push("idle_closed", sums.get(Count::ClosedIdle));
     page.push("error_closed", sums.get(Count::ClosedOnError));
     page.push("prefix_overflows", shared.prefixes.overflows());
+    push_udp(shared, &sums, page);
     let items = shared.store.stats();
     page.push_all([
         ("memory_held_bytes", items.held_bytes),
@@ -58,4 +64,16 @@ pub(super) fn push(shared: &Shared, page: &mut Page<'_>) {
         ("memory_draft_bytes", items.draft_bytes),
         ("memory_pinned_bytes", items.pinned_bytes),
     ]);
+}
+
+/// What became of datagrams: one of the outcomes for each that was received.
+fn push_udp(shared: &Shared, sums: &Sums, page: &mut Page<'_>) {
+    let config = &shared.config.udp;
+    page.push("udp_reply_bytes_limit", config.reply_bytes_max);
+    let rate = config.reply_bytes_per_second;
+    page.push("udp_reply_bytes_per_second_limit", rate.map_or(0, NonZeroU64::get));
+    page.push("udp_received", sums.get(Count::UdpReceived));
+    for (name, count) in OUTCOMES {
+        page.push(name, sums.get(count));
+    }
 }

@@ -1,5 +1,6 @@
 //! `stats settings`: what the server was started with, and what memcached would say of switches that mean nothing here.
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use larder_store::Seconds;
@@ -35,7 +36,7 @@ fn push_network(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
     page.push("maxbytes", shared.store.memory_limit());
     page.push("maxconns", config.connections_max);
     page.push("tcpport", config.listen.first().map_or(0, |addr| shared.port_of(addr)));
-    page.push("udpport", 0);
+    page.push("udpport", shared.udp.addrs.first().map_or(0, SocketAddr::port));
     page.push("inter", shared.interface());
     page.push("verbosity", shared.verbosity.load(Relaxed));
     page.push("oldest", oldest_age(shared, now));

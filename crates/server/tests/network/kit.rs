@@ -21,6 +21,7 @@ pub(crate) fn config() -> Config {
 /// A server that runs until this is dropped.
 pub(crate) struct Running {
     pub(crate) addrs: Vec<SocketAddr>,
+    pub(crate) udp_addrs: Vec<SocketAddr>,
     pub(crate) stop: StopHandle,
     thread: Option<JoinHandle<Result<(), Error>>>,
 }
@@ -29,8 +30,9 @@ impl Running {
     pub(crate) fn start(config: Config) -> Self {
         let server = Server::bind(config).unwrap();
         let (addrs, stop) = (server.local_addrs().to_vec(), server.stop_handle());
+        let udp_addrs = server.local_udp_addrs().to_vec();
         let thread = thread::Builder::new().spawn(move || server.run()).unwrap();
-        Self { addrs, stop, thread: Some(thread) }
+        Self { addrs, udp_addrs, stop, thread: Some(thread) }
     }
 
     pub(crate) fn connect(&self) -> Client {

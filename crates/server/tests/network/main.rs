@@ -6,6 +6,7 @@
 mod budgets;
 mod clients;
 mod clock;
+mod datagrams;
 mod dumps;
 mod ends;
 mod kit;
@@ -13,4 +14,5 @@ mod load;
 mod readers;
 mod stats;
 mod stopping;
+mod udp;
 mod unix_socket;
