@@ -1,5 +1,6 @@
 """What the Python suites share: named checks, counted, and conditions with a deadline."""
 
+import asyncio
 import sys
 import time
 import traceback
@@ -18,16 +19,29 @@ class Checks:
 
     def run(self, functions):
         """Runs each function, and ends the process with what came of it."""
-        for function in functions:
+        self.run_all((function.__name__, function) for function in functions)
+
+    def run_async(self, client, functions):
+        """As `run`, for clients in an event loop: functions take what awaiting `client` gives."""
+        with asyncio.Runner() as runner:
+            made = runner.run(client())
+            self.run_all(
+                (function.__name__, lambda function=function: runner.run(function(made)))
+                for function in functions
+            )
+
+    def run_all(self, checks):
+        """Runs pairs of a name and a function."""
+        for name, function in checks:
             try:
                 function()
             except Exception:  # a client may raise anything, and the other checks still count
                 self.failed += 1
-                print(f"{self.name}: {function.__name__}: FAILED")
+                print(f"{self.name}: {name}: FAILED")
                 traceback.print_exc(file=sys.stdout)
             else:
                 self.passed += 1
-                print(f"{self.name}: {function.__name__}: ok")
+                print(f"{self.name}: {name}: ok")
         print(f"{self.name}: {self.passed} passed, {self.failed} failed")
         sys.exit(1 if self.failed or not self.passed else 0)
 
@@ -47,6 +61,15 @@ def raises(error, action):
     raise AssertionError(f"expected {error.__name__}, found {short(found)}")
 
 
+async def raises_async(error, action):
+    """As `raises`, for something to await."""
+    try:
+        found = await action
+    except error:
+        return
+    raise AssertionError(f"expected {error.__name__}, found {short(found)}")
+
+
 def until(condition, seconds=10):
     """Fails unless `condition` comes true within a time."""
     deadline = time.monotonic() + seconds
@@ -54,6 +77,15 @@ def until(condition, seconds=10):
         if time.monotonic() > deadline:
             raise AssertionError("it did not come true in time")
         time.sleep(0.05)
+
+
+async def until_async(condition, seconds=10):
+    """As `until`, for a condition that makes something to await."""
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("it did not come true in time")
+        await asyncio.sleep(0.05)
 
 
 def short(value):

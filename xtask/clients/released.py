@@ -1,7 +1,7 @@
-"""The tests that clients were released with, as they are: python released.py NAME SDISTS SERVER HOST PORT
+"""The tests that clients were released with: python released.py NAME SDISTS SERVER HOST PORT
 
-Some have addresses wired into them. What they connect there reaches the server named on the command line, or
-one more of its kind where they need several.
+They run as they are. Some have addresses wired into them: what connects there reaches the server
+named on the command line, or one more of its kind where they need several.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def pymemcache(_directory):
 
 
 def pylibmc(directory):
-    """All; their client is written in C, and takes the port from the environment but in three places."""
+    """All; the client is written in C, and its tests take the port from the environment, mostly."""
     os.environ.update(MEMCACHED_HOST=HOST, MEMCACHED_PORT=PORT)
     sys.path.insert(0, str(directory))
     import tests
@@ -114,9 +114,9 @@ def redirect(wired):
     socket.socket.connect = redirected
 
 
-def unpack(sdist, directory):
-    """Unpacks a source distribution and gives its top directory."""
-    with tarfile.open(sdist) as archive:
+def unpack(pattern, directory):
+    """Unpacks the source distribution of that name and gives its top directory."""
+    with tarfile.open(next(pathlib.Path(SDISTS).glob(pattern))) as archive:
         archive.extractall(directory, filter="data")
     return next(pathlib.Path(directory).iterdir())
 
@@ -143,4 +143,4 @@ def captured_stderr():
 if __name__ == "__main__":
     prepare, pattern = SUITES[NAME]
     with SERVERS, tempfile.TemporaryDirectory() as directory:
-        prepare(unpack(next(pathlib.Path(SDISTS).glob(pattern)), directory) if pattern else None).run()
+        prepare(unpack(pattern, directory) if pattern else None).run()

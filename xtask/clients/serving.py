@@ -29,7 +29,7 @@ def serving_socket(program):
 
 @contextlib.contextmanager
 def started(program, switches, appears=None):
-    """Runs a server until the block ends, from when the file `appears` (that of its ports if none is named)."""
+    """Runs a server until the block ends, and begins that when the file `appears`, or its ports."""
     with tempfile.TemporaryDirectory() as directory:
         # The server writes there after it has dropped root's rights.
         os.chmod(directory, 0o777)
