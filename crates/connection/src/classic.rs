@@ -31,7 +31,7 @@ pub(crate) fn answer<S: Service>(
             adjust(arithmetic, output, service);
             return Next::Go;
         }
-        Request::Delete(delete) => (service.delete(delete.key), delete.quiet),
+        Request::Delete(delete) => (service.delete(delete.key, None), delete.quiet),
         Request::FlushAll(flush) => (service.flush_all(flush.delay), flush.quiet),
         Request::MemoryLimit(limit) => (service.set_memory_limit(limit.mebibytes), limit.quiet),
         Request::Order(order) => (service.obey(&order.change), order.quiet),

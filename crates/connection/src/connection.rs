@@ -16,9 +16,14 @@
 //! An answer that is too long to be made in one go is the state `Listing`, between two states `Line`: a piece whenever there
 //! is room, and the next request when there is no more.
 //!
+//! The first byte of a connection decides for good whether it speaks in lines or in frames. A frame is a line to this picture:
+//! what ends it is its head, which says how long it is, and no newline. `Keys` and `SkipLine` are for lines only.
+//!
 //! The machine cannot fail: what the peer does wrong becomes a reply or the state `Closing`.
 
+mod frames;
 mod listing;
+mod values;
 
 use alloc::vec::Vec;
 
@@ -26,22 +31,27 @@ use larder_protocol::{
     KEY_LEN_MAX, Request, Retrieval, Status, Token, next_token, parse_line, parse_retrieval_head,
 };
 
+use crate::answer::Answer;
 use crate::classic::{self, Next};
 use crate::limits::{Limits, Unfinished};
-use crate::meta::Answer;
+use crate::meta::Echo;
+use crate::protocols::Codec;
+use crate::reply::Form;
 use crate::service::Place;
-use crate::state::{Arriving, Phase, State, Step};
-use crate::{Draft, Output, Reply, Service};
+use crate::state::{Phase, State, Step};
+use crate::{Draft, Output, Protocols, Reply, Service, binary};
 
 /// One client's side of the protocol, from its first byte to its last.
 #[derive(Debug)]
 pub struct Connection<S: Service> {
     limits: Limits,
+    protocols: Protocols,
+    /// What it speaks; none before its first byte.
+    codec: Option<Codec>,
     /// Bytes that arrived and were not worked off. INVARIANT: empty while a value arrives or is skipped.
     backlog: Vec<u8>,
     state: State<S::Draft, S::Listing>,
     output: Output<S::Value>,
-    has_begun: bool,
     has_ended: bool,
     /// A full output, or a request that took long, kept the backlog from being worked off.
     is_stalled: bool,
@@ -53,14 +63,20 @@ pub struct Connection<S: Service> {
 }
 
 impl<S: Service> Connection<S> {
-    /// A connection that has received nothing.
+    /// A connection that has received nothing, and speaks what its first byte says.
     pub fn new(limits: Limits) -> Self {
+        Self::speaking(Protocols::Auto, limits)
+    }
+
+    /// A connection that has received nothing, and speaks one of these.
+    pub fn speaking(protocols: Protocols, limits: Limits) -> Self {
         Self {
             limits,
+            protocols,
+            codec: None,
             backlog: Vec::new(),
             state: State::Line { searched: 0 },
             output: Output::default(),
-            has_begun: false,
             has_ended: false,
             is_stalled: false,
             has_taken_long: false,
@@ -92,11 +108,11 @@ impl<S: Service> Connection<S> {
     /// Where the next read should land: the rest of an arriving value, then `scratch`.
     pub fn read_into<'b>(&'b mut self, scratch: &'b mut [u8]) -> [&'b mut [u8]; 2] {
         let State::Value(arriving) = &mut self.state else { return [&mut [], scratch] };
-        let remaining = arriving.draft.remaining();
-        match arriving.draft.space() {
+        let owed = arriving.owed();
+        match arriving.space() {
             None => [&mut [], scratch],
             // More of the value follows this space: better a short read than bytes to copy.
-            Some(space) if space.len() < remaining => [space, &mut []],
+            Some(space) if space.len() < owed => [space, &mut []],
             Some(space) => [space, scratch],
         }
     }
@@ -105,7 +121,7 @@ impl<S: Service> Connection<S> {
     pub fn read_done(&mut self, len: usize, scratch: &[u8], service: &mut S) {
         let mut in_value = 0;
         if let State::Value(arriving) = &mut self.state
-            && let Some(space) = arriving.draft.space()
+            && let Some(space) = arriving.space()
         {
             in_value = space.len().min(len);
             arriving.draft.filled(in_value);
@@ -204,13 +220,13 @@ impl<S: Service> Connection<S> {
         self.output.clear();
         self.backlog.clear();
         self.state = State::Line { searched: 0 };
-        self.has_begun = false;
+        self.codec = None;
         self.has_ended = false;
         self.is_stalled = false;
         self.is_pipelined = false;
     }
 
-    /// Works off the backlog, completed line by line from `input`. Returns what of the input the backlog did not need;
+    /// Works off the backlog, completed request by request from `input`. Returns what of the input the backlog did not need;
     /// it is not empty only if the backlog is, or if the machine stopped.
     fn receive_after_backlog<'i>(&mut self, input: &'i [u8], service: &mut S) -> &'i [u8] {
         let mut rest = input;
@@ -221,8 +237,11 @@ impl<S: Service> Connection<S> {
             if held.is_empty() || rest.is_empty() || self.is_stalled {
                 break;
             }
-            let line_end = memchr::memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1);
-            let (completion, after) = rest.split_at(line_end);
+            let len = match self.codec {
+                Some(Codec::Binary) => binary::missing_len(&held),
+                _ => memchr::memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1),
+            };
+            let (completion, after) = rest.split_at(len.min(rest.len()));
             held.extend_from_slice(completion);
             rest = after;
         }
@@ -237,7 +256,7 @@ impl<S: Service> Connection<S> {
         loop {
             let rest = &bytes[used..];
             let step = match &mut self.state {
-                State::Line { .. } => self.process_line(rest, service),
+                State::Line { .. } => self.process_request(rest, service),
                 State::Keys { retrieval } => {
                     let retrieval = *retrieval;
                     self.process_key(rest, retrieval, service)
@@ -269,15 +288,19 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    fn process_line(&mut self, rest: &[u8], service: &mut S) -> Step {
+    fn process_request(&mut self, rest: &[u8], service: &mut S) -> Step {
         if self.is_full() {
             return Step::Full;
         }
-        if !self.has_begun && rest.first() == Some(&BINARY_MAGIC) {
-            self.close();
-            return Step::Used(rest.len());
+        let Some(&first) = rest.first() else { return Step::Short(0) };
+        let codec = self.protocols.codec(first);
+        match *self.codec.get_or_insert(codec) {
+            Codec::Binary => self.process_frame(rest, service),
+            Codec::Text => self.process_line(rest, service),
         }
-        self.has_begun |= !rest.is_empty();
+    }
+
+    fn process_line(&mut self, rest: &[u8], service: &mut S) -> Step {
         let searched = match self.state {
             State::Line { searched } => searched.min(rest.len()),
             _ => 0,
@@ -323,8 +346,9 @@ impl<S: Service> Connection<S> {
                 self.begin_value(service.draft(&storage), storage.value_len, answer);
             }
             Ok(Request::MetaSet(set)) => {
+                let answer = Answer::Meta { quiet: set.meta.flags.quiet, echo: Echo::new(&set) };
                 let draft = service.meta_draft(set.meta.key.decode().as_ref(), &set);
-                self.begin_value(draft, set.value_len, Answer::meta(&set));
+                self.begin_value(draft, set.value_len, answer);
             }
             Ok(Request::KeyDump(dump)) => self.begin_key_dump(&dump, place, service),
             Ok(request) => self.answer(request, service),
@@ -340,7 +364,12 @@ impl<S: Service> Connection<S> {
     }
 
     fn answer(&mut self, request: Request<'_>, service: &mut S) {
-        match classic::answer(&request, &mut self.output, service) {
+        let next = classic::answer(&request, &mut self.output, service);
+        self.go_on(next);
+    }
+
+    fn go_on(&mut self, next: Next<S::Listing>) {
+        match next {
             Next::Go => {}
             Next::Flush => self.is_pipelined = false,
             Next::List(listing) => self.state = State::Listing(listing),
@@ -356,7 +385,8 @@ impl<S: Service> Connection<S> {
         }
         match next_token(rest) {
             (Token::Word(key), used) if key.len() <= KEY_LEN_MAX => {
-                let mut reply = Reply::new(&mut self.output, retrieval.cas);
+                let mut reply =
+                    Reply::new(&mut self.output, Form::Line { wants_cas: retrieval.cas });
                 service.get(key, retrieval.touch, &mut reply);
                 Step::Used(used)
             }
@@ -374,59 +404,6 @@ impl<S: Service> Connection<S> {
                 Step::Used(0)
             }
         }
-    }
-
-    fn begin_value(&mut self, draft: Result<S::Draft, Status>, value_len: usize, answer: Answer) {
-        match draft {
-            Ok(draft) => self.state = State::Value(Arriving { draft, answer }),
-            Err(status) => {
-                answer.refuse(status, self.output.tail());
-                self.skip(value_len + b"\r\n".len());
-            }
-        }
-    }
-
-    fn process_value(&mut self, rest: &[u8], service: &mut S) -> Step {
-        let State::Value(arriving) = &mut self.state else { return Step::Used(0) };
-        if arriving.draft.remaining() > 0 {
-            let Some(space) = arriving.draft.space().filter(|space| !space.is_empty()) else {
-                return self.abandon_value(service);
-            };
-            let len = space.len().min(rest.len());
-            space[..len].copy_from_slice(&rest[..len]);
-            arriving.draft.filled(len);
-            self.finish_value(service);
-            return Step::Used(len);
-        }
-        self.finish_value(service);
-        Step::Used(0)
-    }
-
-    /// Keeps the value if all of it is here.
-    fn finish_value(&mut self, service: &mut S) {
-        match core::mem::replace(&mut self.state, State::Line { searched: 0 }) {
-            State::Value(Arriving { draft, answer }) if draft.remaining() == 0 => {
-                if draft.is_terminated() {
-                    answer.commit(draft, service, self.output.tail());
-                } else {
-                    answer.refuse(Status::BadDataChunk, self.output.tail());
-                }
-            }
-            other => self.state = other,
-        }
-    }
-
-    /// Memory ran out while the value arrived: says so, and throws the rest away.
-    fn abandon_value(&mut self, service: &mut S) -> Step {
-        if let State::Value(Arriving { draft, answer }) =
-            core::mem::replace(&mut self.state, State::Line { searched: 0 })
-        {
-            let remaining = draft.remaining();
-            let status = service.abandon(draft);
-            answer.refuse(status, self.output.tail());
-            self.skip(remaining);
-        }
-        Step::Used(0)
     }
 
     /// Bytes were worked off; none are no progress, as when the machine is only asked to go on.
@@ -460,6 +437,3 @@ impl<S: Service> Connection<S> {
         matches!(self.state, State::Closing)
     }
 }
-
-/// First byte of a connection that speaks the binary protocol, which is not served: better closed than left waiting.
-const BINARY_MAGIC: u8 = 0x80;

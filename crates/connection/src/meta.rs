@@ -9,7 +9,7 @@ use larder_protocol::{
 
 use crate::output::Output;
 use crate::reply::PIN_LEN_MIN;
-use crate::{Service, Value};
+use crate::{Service, Stored, Value};
 
 /// The answer to a meta retrieval: where a service puts the item it found or created.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl<V: Value> MetaReply<'_, V> {
             return;
         }
         if data_len >= PIN_LEN_MIN {
-            self.output.push_pinned(pin());
+            self.output.push_pinned(pin(), data_len);
         } else {
             for piece in data {
                 self.output.tail().extend_from_slice(piece);
@@ -94,17 +94,6 @@ impl<V: Value> MetaReply<'_, V> {
         }
         out.extend_from_slice(b"\r\n");
     }
-}
-
-/// What became of a value that came with `ms`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MetaStored {
-    /// [`Status::Stored`], `NotStored`, `Exists`, `NotFound`, or an error.
-    pub status: Status,
-    /// The item's CAS number; 0 if the value is not kept.
-    pub cas: u64,
-    /// Length of the item's value now, or of the refused one.
-    pub value_len: usize,
 }
 
 /// What `ma` made of a counter.
@@ -224,23 +213,6 @@ fn tell<S: Service>(debug: &MetaDebug<'_>, out: &mut Vec<u8>, service: &mut S) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// How the end of an arriving value is answered.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    /// With a status, or not at all.
-    Status {
-        /// Whether the peer wants no reply.
-        quiet: bool,
-    },
-    /// With a meta reply.
-    Meta {
-        /// Whether the peer wants no reply to what is ordinary.
-        quiet: bool,
-        /// What follows the code.
-        echo: Echo,
-    },
-}
-
 /// What of a meta reply is known before its value has arrived.
 #[derive(Debug)]
 pub(crate) struct Echo {
@@ -251,10 +223,10 @@ pub(crate) struct Echo {
     opaque: Vec<u8>,
 }
 
-impl Answer {
-    pub(crate) fn meta(set: &MetaSet<'_>) -> Self {
-        let Meta { key, flags, words } = set.meta;
-        let mut echo = Echo { letters: [0; 4], key: Vec::new(), opaque: Vec::new() };
+impl Echo {
+    pub(crate) fn new(set: &MetaSet<'_>) -> Self {
+        let Meta { key, words, .. } = set.meta;
+        let mut echo = Self { letters: [0; 4], key: Vec::new(), opaque: Vec::new() };
         let answered = words.filter(|word| matches!(word.first(), Some(b'c' | b'k' | b'O' | b's')));
         for (place, word) in echo.letters.iter_mut().zip(answered) {
             *place = word.first().copied().unwrap_or(0);
@@ -264,35 +236,10 @@ impl Answer {
                 _ => {}
             }
         }
-        Self::Meta { quiet: flags.quiet, echo }
+        echo
     }
 
-    /// Says why there is no value; to a meta command always.
-    pub(crate) fn refuse(&self, status: Status, out: &mut Vec<u8>) {
-        if !matches!(self, Self::Status { quiet: true }) {
-            out.extend_from_slice(status.line());
-        }
-    }
-
-    /// Keeps the value and says so.
-    pub(crate) fn commit<S: Service>(self, draft: S::Draft, service: &mut S, out: &mut Vec<u8>) {
-        match self {
-            Self::Status { .. } => {
-                let status = service.commit(draft);
-                self.refuse(status, out);
-            }
-            Self::Meta { quiet, echo } => {
-                let stored = service.meta_commit(draft);
-                if !(quiet && stored.status == Status::Stored) {
-                    echo.push(&stored, out);
-                }
-            }
-        }
-    }
-}
-
-impl Echo {
-    fn push(&self, stored: &MetaStored, out: &mut Vec<u8>) {
+    pub(crate) fn push(&self, stored: &Stored, out: &mut Vec<u8>) {
         let Some(code) = code_of(stored.status) else {
             out.extend_from_slice(stored.status.line());
             return;

@@ -29,6 +29,8 @@ struct Splice<V> {
     at: usize,
     /// Bytes of it that were sent.
     offset: usize,
+    /// Bytes of it that are to be sent: all, or all but its line end.
+    end: usize,
     value: V,
 }
 
@@ -59,11 +61,11 @@ impl<V: Value> Output<V> {
                 continue;
             }
             let Some(splice) = self.splices.front_mut() else { break };
-            let step = (splice.value.data_len() - splice.offset).min(left);
+            let step = (splice.end - splice.offset).min(left);
             splice.offset += step;
             self.pinned -= step;
             left -= step;
-            if splice.offset == splice.value.data_len() {
+            if splice.offset == splice.end {
                 self.splices.pop_front();
             }
         }
@@ -106,10 +108,11 @@ impl<V: Value> Output<V> {
         &mut self.bytes
     }
 
-    /// Appends a value without copying it.
-    pub(crate) fn push_pinned(&mut self, value: V) {
-        self.pinned += value.data_len();
-        self.splices.push_back(Splice { at: self.bytes.len(), offset: 0, value });
+    /// Appends the first `len` bytes of a value without copying them; at least one.
+    pub(crate) fn push_pinned(&mut self, value: V, len: usize) {
+        let end = len.min(value.data_len());
+        self.pinned += end;
+        self.splices.push_back(Splice { at: self.bytes.len(), offset: 0, end, value });
     }
 
     /// Lets go of everything, sent or not, but for capacity.
@@ -180,7 +183,9 @@ impl<'a, V: Value> Iterator for Chunks<'a, V> {
                 self.byte = run_end;
                 return run;
             }
-            let piece = splice?.value.piece(self.offset);
+            let splice = splice?;
+            let piece = splice.value.piece(self.offset);
+            let piece = piece.get(..splice.end - self.offset).unwrap_or(piece);
             if piece.is_empty() {
                 self.splice += 1;
                 self.offset = 0;
@@ -215,10 +220,10 @@ mod tests {
 
     fn sample() -> Output<Pieces> {
         let mut output = Output::default();
-        output.push_pinned(Pieces(b"0123456"));
+        output.push_pinned(Pieces(b"0123456\r\n"), 7);
         output.tail().extend_from_slice(b"ab");
-        output.push_pinned(Pieces(b"789"));
-        output.push_pinned(Pieces(b"!?"));
+        output.push_pinned(Pieces(b"789"), 3);
+        output.push_pinned(Pieces(b"!?"), 2);
         output.tail().extend_from_slice(b"c");
         output
     }

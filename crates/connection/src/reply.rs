@@ -1,5 +1,6 @@
 //! The place where a service puts the value of a key.
 
+use larder_protocol::binary::{Frame, Head, Opcode};
 use larder_protocol::push_value_head;
 
 use crate::{Output, Value};
@@ -12,12 +13,22 @@ pub const PIN_LEN_MIN: usize = 2048;
 #[derive(Debug)]
 pub struct Reply<'a, V> {
     output: &'a mut Output<V>,
-    wants_cas: bool,
+    form: Form<'a>,
+    has_value: bool,
+}
+
+/// What a value looks like on the wire.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form<'a> {
+    /// A line, then the value and its line end.
+    Line { wants_cas: bool },
+    /// The response to this head: the value without its line end, or nothing of it.
+    Frame(&'a Head),
 }
 
 impl<'a, V: Value> Reply<'a, V> {
-    pub(crate) const fn new(output: &'a mut Output<V>, wants_cas: bool) -> Self {
-        Self { output, wants_cas }
+    pub(crate) const fn new(output: &'a mut Output<V>, form: Form<'a>) -> Self {
+        Self { output, form, has_value: false }
     }
 
     /// Adds a hit. `data` are the pieces of the value, its closing `\r\n` included, `data_len` bytes in all. Short data is
@@ -31,14 +42,38 @@ impl<'a, V: Value> Reply<'a, V> {
         data: impl IntoIterator<Item = &'d [u8]>,
         pin: impl FnOnce() -> V,
     ) {
+        self.has_value = true;
         let value_len = data_len.saturating_sub(b"\r\n".len());
-        push_value_head(self.output.tail(), key, flags, value_len, self.wants_cas.then_some(cas));
-        if data_len >= PIN_LEN_MIN {
-            self.output.push_pinned(pin());
+        let sent_len = match self.form {
+            Form::Line { wants_cas } => {
+                let cas = wants_cas.then_some(cas);
+                push_value_head(self.output.tail(), key, flags, value_len, cas);
+                data_len
+            }
+            Form::Frame(head) => {
+                let sent_len = if head.opcode == Opcode::Touch { 0 } else { value_len };
+                let key = if head.opcode.wants_key() { key } else { b"" };
+                let extras = &flags.to_be_bytes();
+                let response = Frame::response(head.opcode as u8, head.opaque);
+                Frame { cas, extras, key, ..response }.push_before(sent_len, self.output.tail());
+                sent_len
+            }
+        };
+        if sent_len >= PIN_LEN_MIN {
+            self.output.push_pinned(pin(), sent_len);
         } else {
+            let out = self.output.tail();
+            let mut left = sent_len;
             for piece in data {
-                self.output.tail().extend_from_slice(piece);
+                let (piece, _) = piece.split_at(piece.len().min(left));
+                out.extend_from_slice(piece);
+                left -= piece.len();
             }
         }
+    }
+
+    /// Whether there was a hit.
+    pub(crate) const fn has_value(&self) -> bool {
+        self.has_value
     }
 }

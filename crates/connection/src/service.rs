@@ -8,7 +8,7 @@ use larder_protocol::{
     Storage, Words,
 };
 
-use crate::{MetaCount, MetaDetails, MetaReply, MetaStored, Reply};
+use crate::{MetaCount, MetaDetails, MetaReply, Reply};
 
 /// Answers the requests that a connection has read.
 pub trait Service {
@@ -25,14 +25,15 @@ pub trait Service {
     ///
     /// The reply to a value that cannot be taken; its data block is then thrown away.
     fn draft(&mut self, request: &Storage<'_>) -> Result<Self::Draft, Status>;
-    /// Keeps a complete value, if the condition it came with holds.
-    fn commit(&mut self, draft: Self::Draft) -> Status;
+    /// Keeps a complete value, if the conditions it came with hold. With a number in `compare`, which only the binary protocol
+    /// gives, the item must have that one: a value that is not joined to another then goes by [`larder_protocol::StoreMode::Cas`].
+    fn commit(&mut self, draft: Self::Draft, compare: Option<u64>) -> Stored;
     /// Lets go of a value for which memory ran out while it arrived; says what to answer.
     fn abandon(&mut self, draft: Self::Draft) -> Status;
     /// Answers for one key: a [`Reply::value`] if it is kept, nothing if it is not. `touch` is the item's new exptime.
     fn get(&mut self, key: &[u8], touch: Option<i32>, reply: &mut Reply<'_, Self::Value>);
-    /// Forgets a key.
-    fn delete(&mut self, key: &[u8]) -> Status;
+    /// Forgets a key; with a number in `compare`, only if the item has that one.
+    fn delete(&mut self, key: &[u8], compare: Option<u64>) -> Status;
     /// Gives a key a new exptime.
     fn touch(&mut self, key: &[u8], exptime: i32) -> Status;
     /// Changes a counter and returns the new number.
@@ -43,14 +44,12 @@ pub trait Service {
     fn adjust(&mut self, key: &[u8], delta: Delta) -> Result<u64, Status>;
     /// Answers `mg`: a [`MetaReply::item`] if the key is kept or was created, nothing if it is not.
     fn meta_get(&mut self, key: &[u8], meta: &Meta<'_>, reply: &mut MetaReply<'_, Self::Value>);
-    /// Opens memory for the data block that follows `ms`; it is committed by [`Self::meta_commit`].
+    /// Opens memory for the data block that follows `ms`.
     ///
     /// # Errors
     ///
     /// The reply to a value that cannot be taken; its data block is then thrown away.
     fn meta_draft(&mut self, key: &[u8], request: &MetaSet<'_>) -> Result<Self::Draft, Status>;
-    /// Keeps a complete value that came with `ms`, if its conditions hold.
-    fn meta_commit(&mut self, draft: Self::Draft) -> MetaStored;
     /// Answers `md`: forgets a key, marks its item stale or drops its value.
     fn meta_delete(&mut self, key: &[u8], flags: &MetaFlags) -> Status;
     /// Answers `ma`: changes a counter, or creates it.
@@ -101,6 +100,17 @@ pub enum Place {
     First,
     /// Replies to requests before it wait to be sent with its own.
     AfterOthers,
+}
+
+/// What became of a value that was to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// [`Status::Stored`], `NotStored`, `Exists`, `NotFound`, or an error.
+    pub status: Status,
+    /// The item's CAS number; 0 if the value is not kept.
+    pub cas: u64,
+    /// Length of the item's value now, or of the refused one.
+    pub value_len: usize,
 }
 
 /// A kept value with its closing `\r\n`, readable piece by piece: one piece for most, several for a value that is larger

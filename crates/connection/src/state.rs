@@ -2,7 +2,8 @@
 
 use larder_protocol::Retrieval;
 
-use crate::meta::Answer;
+use crate::Draft;
+use crate::answer::Answer;
 
 /// What a connection is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Phase {
 
 #[derive(Debug)]
 pub(crate) enum State<D, L> {
-    /// Between requests; nothing before `searched` holds a newline.
+    /// Between requests; nothing before `searched` holds a newline, where newlines mean anything.
     Line { searched: usize },
     /// The keys of a retrieval come next.
     Keys { retrieval: Retrieval },
@@ -75,6 +76,36 @@ impl<D, L> State<D, L> {
 pub(crate) struct Arriving<D> {
     pub(crate) draft: D,
     pub(crate) answer: Answer,
+}
+
+impl<D: Draft> Arriving<D> {
+    /// Bytes that the peer has to send yet.
+    pub(crate) fn owed(&self) -> usize {
+        self.draft.remaining() - self.answer.implied_end().len().min(self.draft.remaining())
+    }
+
+    /// Where they go; none when memory ran out.
+    pub(crate) fn space(&mut self) -> Option<&mut [u8]> {
+        let owed = self.owed();
+        let space = self.draft.space()?;
+        let len = space.len().min(owed);
+        space.get_mut(..len)
+    }
+
+    /// Completes a value that the peer owes nothing of; returns whether there was memory for it.
+    pub(crate) fn end(&mut self) -> bool {
+        let mut rest = self.answer.implied_end();
+        while self.draft.remaining() > 0 {
+            let space = self.draft.space().filter(|space| !space.is_empty() && !rest.is_empty());
+            let Some(space) = space else { return false };
+            let len = space.len().min(rest.len());
+            let (now, later) = rest.split_at(len);
+            space[..len].copy_from_slice(now);
+            self.draft.filled(len);
+            rest = later;
+        }
+        true
+    }
 }
 
 /// How a state dealt with the bytes before it.

@@ -184,7 +184,8 @@ fn what_closes_a_connection() {
     check("version\r\nquit\r\nversion\r\nset k 0 0 1\r\n", "VERSION 1.6.45\r\n<closed>");
     check("quit noreply\n", "<closed>");
     check("version\r\nGET / HTTP/1.1\r\nHost: x\r\n", "VERSION 1.6.45\r\n<closed>");
-    check(b"\x80\x00\x00\x01", "<closed>");
+    // Its first byte says that it speaks the binary protocol: then it may speak nothing else.
+    check([NOOP, b"version\r\n"].concat(), [NOOP_DONE, b"<closed>"].concat());
     check(b"version\r\n\x80\x00\x00\x01\r\n", "VERSION 1.6.45\r\nERROR\r\n");
     let rules = Rules { can_shut_down: true, ..Rules::default() };
     let input = "shutdown now\r\nshutdown graceful\r\nversion\r\n";
@@ -431,8 +432,8 @@ fn a_reset_connection_knows_nothing_of_the_last_client() {
         assert_eq!(client.connection.unfinished(), Unfinished::default());
         assert!(client.connection.wants_read() && !client.connection.wants_write());
         // Its first byte decides again; then it is like new.
-        client.says(b"\x80");
-        assert!(client.connection.is_finished(), "{last:?}");
+        client.says(NOOP);
+        assert_eq!(client.waiting(), NOOP_DONE, "{last:?}");
         client.connection.reset();
         client.says(b"version\r\n");
         assert_eq!(client.waiting(), b"VERSION 1.6.45\r\n", "{last:?}");
@@ -486,3 +487,7 @@ fn a_closed_connection_lets_go_of_its_draft_and_sends_what_it_owes() {
     assert!(client.connection.is_finished());
     assert_eq!(client.received, b"VERSION 1.6.45\r\n");
 }
+
+/// A request that does nothing, and its response.
+const NOOP: &[u8] = b"\x80\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\0";
+const NOOP_DONE: &[u8] = b"\x81\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\0";

@@ -324,7 +324,8 @@ fn parse_flags<'a>(
 }
 
 impl MetaFlags {
-    const NONE: Self = Self {
+    /// Those of a command that has none.
+    pub const NONE: Self = Self {
         quiet: false,
         value: false,
         no_bump: false,

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use larder_connection::{
-    self as connection, MetaCount, MetaDetails, MetaReply, MetaStored, Place, Reply, Service,
+    self as connection, MetaCount, MetaDetails, MetaReply, Place, Reply, Service, Stored,
 };
 use larder_protocol::{
     Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
     Storage, StoreMode, Words,
 };
 use larder_store::{
-    AdjustError, Adjusted, Condition, Counting, Draft, Item, Miss, Outcome, Refusal, Seconds,
-    Terms, Visit,
+    AdjustError, Adjusted, Amended, Condition, Counting, Draft, Item, Miss, Outcome, Refusal,
+    Seconds, Terms, Visit,
 };
 
 use crate::counters::{ClassCount, Count, Counters};
@@ -111,9 +111,9 @@ impl Cache {
     }
 
     /// Keeps a complete value, if its conditions hold.
-    fn store(&self, draft: ValueDraft) -> MetaStored {
+    fn store(&self, draft: ValueDraft) -> Stored {
         let ValueDraft { draft, mode, terms, class, .. } = draft;
-        let refused = |status, value_len| MetaStored { status, cas: 0, value_len };
+        let refused = |status, value_len| Stored { status, cas: 0, value_len };
         let value_len = draft.value_len();
         let condition = match mode {
             StoreMode::Add => Condition::Add,
@@ -127,7 +127,7 @@ impl Cache {
         let outcome = committed.map(|committed| committed.outcome);
         let value_len = committed.map_or(value_len, |committed| committed.value_len);
         let stored = match outcome {
-            Ok(Outcome::Stored { cas }) => MetaStored { status: Status::Stored, cas, value_len },
+            Ok(Outcome::Stored { cas }) => Stored { status: Status::Stored, cas, value_len },
             Ok(Outcome::NotStored) | Err(Refusal::TooLarge) => {
                 refused(Status::NotStored, value_len)
             }
@@ -227,8 +227,12 @@ impl Service for Cache {
         Ok(ValueDraft { draft, mode, terms: Terms::default(), class, abandoned_key })
     }
 
-    fn commit(&mut self, draft: ValueDraft) -> Status {
-        self.store(draft).status
+    fn commit(&mut self, mut draft: ValueDraft, compare: Option<u64>) -> Stored {
+        // Without numbers there is nothing to compare with.
+        if let Some(cas) = compare.filter(|_| self.shared.config.cas) {
+            draft.require(cas);
+        }
+        self.store(draft)
     }
 
     fn abandon(&mut self, draft: ValueDraft) -> Status {
@@ -272,9 +276,18 @@ impl Service for Cache {
         }
     }
 
-    fn delete(&mut self, key: &[u8]) -> Status {
+    fn delete(&mut self, key: &[u8], compare: Option<u64>) -> Status {
         self.count_prefix(key, PrefixCount::Delete);
-        match self.shared.store.visit_deleting(key, self.now, |item| item.class()) {
+        let store = &self.shared.store;
+        let deleted = match compare {
+            None => store.visit_deleting(key, self.now, |item| item.class()),
+            Some(cas) => match store.delete_if(key, cas, self.now) {
+                Amended::Done { class } => Some(class),
+                Amended::NotFound => None,
+                Amended::Exists => return Status::Exists,
+            },
+        };
+        match deleted {
             Some(class) => {
                 self.count(Count::DeleteHits);
                 self.count_in_class(ClassCount::DeleteHits, class);
@@ -316,10 +329,6 @@ impl Service for Cache {
 
     fn meta_draft(&mut self, key: &[u8], request: &MetaSet<'_>) -> Result<ValueDraft, Status> {
         meta::draft(self, key, request)
-    }
-
-    fn meta_commit(&mut self, draft: ValueDraft) -> MetaStored {
-        self.store(draft)
     }
 
     fn meta_delete(&mut self, key: &[u8], flags: &MetaFlags) -> Status {
@@ -445,6 +454,16 @@ pub(crate) struct ValueDraft {
     terms: Terms,
     class: usize,
     abandoned_key: Option<Box<[u8]>>,
+}
+
+impl ValueDraft {
+    /// Lets it be stored only in the place of an item with this number, or joined to one.
+    fn require(&mut self, cas: u64) {
+        match self.mode {
+            StoreMode::Append | StoreMode::Prepend => self.terms.compare = Some(cas),
+            _ => self.mode = StoreMode::Cas(cas),
+        }
+    }
 }
 
 impl connection::Draft for ValueDraft {

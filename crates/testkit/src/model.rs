@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use larder_connection::{MetaCount, MetaDetails, MetaReply, MetaStored, Place, Reply, Service};
+use larder_connection::{MetaCount, MetaDetails, MetaReply, Place, Reply, Service, Stored};
 use larder_protocol::{
     Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
     Storage, StoreMode, Words, push_stat,
@@ -251,22 +251,11 @@ impl Service for Model {
         Ok(ModelDraft::new(request, &self.rules, &self.drafts))
     }
 
-    fn commit(&mut self, draft: ModelDraft) -> Status {
-        self.calls += 1;
-        let (head, data) = draft.into_parts();
-        let old = self.visible(&head.key).cloned();
-        let expiry = self.expiry(head.exptime);
-        match (head.mode, old) {
-            (StoreMode::Cas(_), None) => Status::NotFound,
-            (StoreMode::Cas(cas), Some(old)) if cas == 0 || cas != old.cas => Status::Exists,
-            (StoreMode::Add, Some(_)) => Status::NotStored,
-            (StoreMode::Append | StoreMode::Prepend | StoreMode::Replace, None) => {
-                Status::NotStored
-            }
-            (StoreMode::Append, Some(old)) => self.join(&head.key, &old, &old.data, &data),
-            (StoreMode::Prepend, Some(old)) => self.join(&head.key, &old, &data, &old.data),
-            _ => self.keep(&head.key, head.flags, expiry, data),
+    fn commit(&mut self, mut draft: ModelDraft, compare: Option<u64>) -> Stored {
+        if let Some(cas) = compare.filter(|_| self.rules.has_cas) {
+            draft.require(cas);
         }
+        self.store(draft)
     }
 
     fn abandon(&mut self, _: ModelDraft) -> Status {
@@ -282,10 +271,11 @@ impl Service for Model {
         });
     }
 
-    fn delete(&mut self, key: &[u8]) -> Status {
+    fn delete(&mut self, key: &[u8], compare: Option<u64>) -> Status {
         self.calls += 1;
-        if self.visible(key).is_none() {
-            return Status::NotFound;
+        let Some(item) = self.visible(key) else { return Status::NotFound };
+        if compare.is_some_and(|cas| cas != item.cas) {
+            return Status::Exists;
         }
         self.items.remove(key);
         Status::Deleted
@@ -321,10 +311,6 @@ impl Service for Model {
 
     fn meta_draft(&mut self, key: &[u8], request: &MetaSet<'_>) -> Result<ModelDraft, Status> {
         self.open_meta(key, request)
-    }
-
-    fn meta_commit(&mut self, draft: ModelDraft) -> MetaStored {
-        self.store_meta(draft)
     }
 
     fn meta_delete(&mut self, key: &[u8], flags: &MetaFlags) -> Status {

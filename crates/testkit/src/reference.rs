@@ -2,6 +2,7 @@
 //! two readings of one description that agree are rarely wrong in the same way.
 
 mod answers;
+mod frames;
 mod meaning;
 pub(crate) mod meta;
 

@@ -1,7 +1,7 @@
 //! A service that keeps nothing and answers each key with itself.
 
 use larder_connection::{
-    Draft, MetaCount, MetaDetails, MetaReply, MetaStored, Place, Reply, Service, Value,
+    Draft, MetaCount, MetaDetails, MetaReply, Place, Reply, Service, Stored, Value,
 };
 use larder_protocol::{
     Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
@@ -65,7 +65,7 @@ impl Service for Parrot {
         Err(Status::OutOfMemory)
     }
 
-    fn commit(&mut self, draft: NoDraft) -> Status {
+    fn commit(&mut self, draft: NoDraft, _: Option<u64>) -> Stored {
         match draft {}
     }
 
@@ -78,7 +78,7 @@ impl Service for Parrot {
         reply.value(key, 0, 0, data.len(), [&data[..]], || Echo(data.clone()));
     }
 
-    fn delete(&mut self, _: &[u8]) -> Status {
+    fn delete(&mut self, _: &[u8], _: Option<u64>) -> Status {
         Status::NotFound
     }
 
@@ -94,10 +94,6 @@ impl Service for Parrot {
 
     fn meta_draft(&mut self, _: &[u8], _: &MetaSet<'_>) -> Result<NoDraft, Status> {
         Err(Status::OutOfMemory)
-    }
-
-    fn meta_commit(&mut self, draft: NoDraft) -> MetaStored {
-        match draft {}
     }
 
     fn meta_delete(&mut self, _: &[u8], _: &MetaFlags) -> Status {

@@ -119,7 +119,7 @@ pub(super) fn delete(cache: &mut Cache, key: &[u8], flags: &MetaFlags) -> Status
             cache.shared.store.amend(key, &amendment, cache.now)
         }
         Some(cas) => Ok(cache.shared.store.delete_if(key, cas, cache.now)),
-        None => return cache.delete(key),
+        None => return cache.delete(key, None),
     };
     cache.count_prefix(key, PrefixCount::Delete);
     match amended {

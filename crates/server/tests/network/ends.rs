@@ -109,12 +109,14 @@ fn coming_and_going_without_a_word_is_no_error() {
 }
 
 #[test]
-fn a_binary_client_is_closed_at_once() {
+fn the_first_byte_says_which_protocol_is_spoken() {
     let server = Running::start(config());
     let mut client = server.connect();
-    client.send([0x80, 0x0b]);
+    client.send(b"\x80\x0a");
+    client.send([0; 22]);
+    assert_eq!(client.bytes(24)[..2], [0x81, 0x0a]);
+    client.send(b"version\r\n");
     assert!(client.ends());
-    // Only a connection's first byte says which protocol it speaks.
     let mut client = server.connect();
     assert_eq!(client.ask("version"), "VERSION 1.6.45\r\n");
     client.send(b"\x80abc\r\n");

@@ -29,15 +29,23 @@ pub(super) struct Head {
     pub(super) key: Vec<u8>,
     pub(super) flags: u32,
     pub(super) exptime: i32,
-    /// The flags that came with it, and whether its key was in base64.
-    pub(super) meta: Option<(MetaFlags, bool)>,
+    /// The flags that came with it; a classic command has none.
+    pub(super) meta: MetaFlags,
+    pub(super) is_key_encoded: bool,
 }
 
 impl ModelDraft {
     pub(super) fn new(request: &Storage<'_>, rules: &Rules, live: &Rc<Cell<usize>>) -> Self {
         let Storage { mode, key, flags, exptime, value_len, .. } = *request;
         Self {
-            head: Head { mode, key: key.to_vec(), flags, exptime, meta: None },
+            head: Head {
+                mode,
+                key: key.to_vec(),
+                flags,
+                exptime,
+                meta: MetaFlags::NONE,
+                is_key_encoded: false,
+            },
             data: Vec::new(),
             filled: 0,
             data_len: value_len + b"\r\n".len(),
@@ -49,8 +57,16 @@ impl ModelDraft {
 
     /// The same, with flags.
     pub(super) fn with_meta(mut self, flags: MetaFlags, is_key_encoded: bool) -> Self {
-        self.head.meta = Some((flags, is_key_encoded));
+        (self.head.meta, self.head.is_key_encoded) = (flags, is_key_encoded);
         self
+    }
+
+    /// Lets it be stored only in the place of an item with this number, or joined to one.
+    pub(super) fn require(&mut self, cas: u64) {
+        match self.head.mode {
+            StoreMode::Append | StoreMode::Prepend => self.head.meta.compare = Some(cas),
+            _ => self.head.mode = StoreMode::Cas(cas),
+        }
     }
 
     pub(super) fn into_parts(self) -> (Head, Vec<u8>) {

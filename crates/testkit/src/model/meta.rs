@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use larder_connection::{MetaCount, MetaDetails, MetaItem, MetaStored};
+use larder_connection::{MetaCount, MetaDetails, MetaItem, Stored};
 use larder_protocol::{
     Delta, Meta, MetaArithmetic, MetaFlags, MetaSet, Status, Storage, StoreMode, Words,
 };
@@ -96,12 +96,11 @@ impl Model {
         Ok(draft.with_meta(meta.flags, meta.key.is_encoded))
     }
 
-    pub(super) fn store_meta(&mut self, draft: ModelDraft) -> MetaStored {
+    pub(super) fn store(&mut self, draft: ModelDraft) -> Stored {
         self.calls += 1;
         let (head, data) = draft.into_parts();
-        let refused = |status| MetaStored { status, cas: 0, value_len: data.len() - 2 };
-        // A draft of a classic command has no business here.
-        let Some((flags, is_key_encoded)) = head.meta else { return refused(Status::Error) };
+        let refused = |status| Stored { status, cas: 0, value_len: data.len() - 2 };
+        let (flags, is_key_encoded) = (head.meta, head.is_key_encoded);
         let old = self.visible(&head.key).cloned();
         let (mut expiry, mut joined) = (self.expiry(head.exptime), None);
         let (mut is_stale, mut is_won) = (false, false);
@@ -141,7 +140,7 @@ impl Model {
         if joined.is_none() {
             (item.is_stale, item.is_won, item.is_key_encoded) = (is_stale, is_won, is_key_encoded);
         }
-        MetaStored { status: Status::Stored, cas: item.cas, value_len: item.data.len() - 2 }
+        Stored { status: Status::Stored, cas: item.cas, value_len: item.data.len() - 2 }
     }
 
     pub(super) fn delete_meta(&mut self, key: &[u8], flags: &MetaFlags) -> Status {
@@ -206,6 +205,11 @@ impl Model {
             }
         };
         let ttl = self.work_off(key, request.meta.words, is_new, |_, _| {});
+        if is_new {
+            // A binary request has no flags to stand in any order.
+            let expiry = flags.exptime(true).and_then(|exptime| self.expiry(exptime));
+            self.items.entry(key.to_vec()).and_modify(|item| item.expiry = expiry);
+        }
         let cas = self.items.get(key).map_or(0, |item| item.cas);
         Ok(MetaCount { number, cas, ttl, is_new })
     }

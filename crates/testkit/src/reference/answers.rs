@@ -11,10 +11,11 @@ use crate::model::{Model, ModelDraft};
 /// retrievals.
 #[must_use]
 pub fn answers(conversation: &[u8], line_len: usize, model: &mut Model) -> Vec<u8> {
-    let mut server = Server { rest: conversation, line_len, model, out: Vec::new() };
-    if conversation.first() != Some(&0x80) {
-        while server.answer_next().is_some() {}
+    if conversation.first() == Some(&0x80) {
+        return super::frames::answers(conversation, model);
     }
+    let mut server = Server { rest: conversation, line_len, model, out: Vec::new() };
+    while server.answer_next().is_some() {}
     server.out
 }
 
@@ -65,7 +66,7 @@ impl Server<'_> {
                 Ok(_) => return Some(()),
                 Err(status) => (quiet, status),
             },
-            Meaning::Delete { key, quiet } => (quiet, self.model.delete(&key)),
+            Meaning::Delete { key, quiet } => (quiet, self.model.delete(&key, None)),
             Meaning::FlushAll { delay, quiet } => (quiet, self.model.flush_all(delay)),
             Meaning::MemoryLimit { mebibytes, quiet } => {
                 (quiet, self.model.set_memory_limit(mebibytes))
@@ -199,7 +200,7 @@ impl Server<'_> {
             _ => Err(Status::Error),
         });
         let Some(draft) = self.fill(draft, value_len, false)? else { return Some(()) };
-        let stored = self.model.meta_commit(draft);
+        let stored = self.model.commit(draft, None);
         if !(meta.flags.quiet && stored.status == Status::Stored) {
             self.out.extend(meta.outcome(stored.status, |letter| match letter {
                 'c' => Some(stored.cas.to_string()),
@@ -228,7 +229,7 @@ impl Server<'_> {
     fn answer_storage(&mut self, storage: &Storage<'_>) -> Option<()> {
         let draft = self.model.draft(storage);
         if let Some(draft) = self.fill(draft, storage.value_len, storage.quiet)? {
-            let status = self.model.commit(draft);
+            let status = self.model.commit(draft, None).status;
             self.say(storage.quiet, status);
         }
         Some(())
