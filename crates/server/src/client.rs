@@ -35,6 +35,10 @@ pub(crate) struct Client {
     pub(crate) was_half_way: bool,
     /// Whether spare buffers were given back since it was last active.
     pub(crate) is_trimmed: bool,
+    /// Whether it has ended its side of the connection.
+    pub(crate) has_ended: bool,
+    /// What has come of waiting for that, where this side ended first.
+    pub(crate) lingering: Option<Lingering>,
     /// Whether it is among the clients that the worker goes on with by itself.
     pub(crate) is_queued: bool,
 }
@@ -63,6 +67,8 @@ impl Client {
             progress: 0,
             was_half_way: false,
             is_trimmed: false,
+            has_ended: false,
+            lingering: None,
             is_queued: false,
         }
     }
@@ -97,6 +103,14 @@ impl Client {
     pub(crate) fn descriptor(&self) -> i32 {
         self.record.as_ref().map_or(-1, |record| record.descriptor)
     }
+}
+
+/// The end of a connection that its client has not ended yet.
+#[derive(Debug)]
+pub(crate) struct Lingering {
+    pub(crate) since: Seconds,
+    /// Bytes that came since, and were thrown away.
+    pub(crate) discarded: usize,
 }
 
 impl Recycle for Client {

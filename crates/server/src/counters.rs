@@ -19,6 +19,8 @@ pub(crate) enum Count {
     ClosedIdle,
     ClosedIncompleteCommands,
     ClosedIncompleteValues,
+    ClosedLingeringBytes,
+    ClosedLingeringSeconds,
     ClosedOnError,
     ClosedRepliesInFlight,
     ClosedUnreadReplies,
@@ -67,6 +69,10 @@ impl Count {
             }
             Self::ClosedIncompleteValues => {
                 "its half value waited longest (--incomplete-value-limit)"
+            }
+            Self::ClosedLingeringBytes => "it sent more and more after its connection had ended",
+            Self::ClosedLingeringSeconds => {
+                "it did not end its side of a connection that had ended"
             }
             Self::ClosedRepliesInFlight => {
                 "it held most values that it did not read (--replies-in-flight-limit, or memory ran out)"

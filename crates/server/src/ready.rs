@@ -11,7 +11,7 @@ use crate::counters::Count;
 use crate::wire_log;
 
 /// Reads once, answers every complete request, writes once: three system calls with the wait before it, however many
-/// requests the read held. Returns how many bytes the client took.
+/// requests the read held.
 ///
 /// # Errors
 ///
@@ -22,27 +22,38 @@ pub(crate) fn turn(
     is_readable: bool,
     scratch: &mut [u8],
     cache: &mut Cache,
-) -> io::Result<usize> {
+) -> io::Result<Turned> {
     let was_idle = !connection.wants_write();
+    let mut has_ended = false;
     // What waits comes before what arrives, so that the backlog stays below one read and a line.
     if connection.has_work() {
         connection.receive(&[], cache);
     } else if is_readable && connection.wants_read() {
-        read(socket, connection, scratch, cache)?;
+        has_ended = read(socket, connection, scratch, cache)?;
     }
     if was_idle && let Some(first) = connection.output().chunks().next() {
         wire_log::sent(cache.descriptor(), first);
     }
-    write(socket, connection, cache)
+    let taken = write(socket, connection, cache)?;
+    Ok(Turned { taken, has_ended })
 }
 
-/// Reads once, what came for an arriving value into its own memory.
+/// What a turn found out.
+#[derive(Debug)]
+pub(crate) struct Turned {
+    /// Bytes that the client took.
+    pub(crate) taken: usize,
+    /// The client has ended its side.
+    pub(crate) has_ended: bool,
+}
+
+/// Reads once, what came for an arriving value into its own memory. Returns whether the client has ended its side.
 fn read(
     mut socket: &Socket,
     connection: &mut Connection<Cache>,
     scratch: &mut [u8],
     cache: &mut Cache,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let len = loop {
         let [value, rest] = connection.read_into(scratch);
         let result = if value.is_empty() {
@@ -53,18 +64,18 @@ fn read(
         match result {
             Ok(len) => break len,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         }
     };
     if len == 0 {
         connection.receive_end(cache);
-        return Ok(());
+        return Ok(true);
     }
     cache.counters().add(Count::BytesRead, len as u64);
     wire_log::received(cache.descriptor(), connection.phase(), &scratch[..len.min(scratch.len())]);
     connection.read_done(len, scratch, cache);
-    Ok(())
+    Ok(false)
 }
 
 /// Writes once, every reply that waits; more often only when they are in more pieces than one call takes.
@@ -103,21 +114,24 @@ fn write(
     Ok(taken)
 }
 
-/// Ends what is sent to a client and throws away what came from it, without closing; false if nothing came, or if the
-/// client has ended its side: then it may be closed. Closing with bytes unread would reset the connection, and replies
-/// that are on their way would be lost with it.
-pub(crate) fn linger(mut socket: &Socket, scratch: &mut [u8]) -> bool {
-    let mut has_come = false;
+/// Ends what is sent to a client: it reads the replies that are on their way, and then the end. False if it is gone.
+pub(crate) fn end_replies(socket: &Socket) -> bool {
+    socket.shutdown(Shutdown::Write).is_ok()
+}
+
+/// Throws away what came from a client, and says how many bytes; none if the client has ended its side, or is gone.
+pub(crate) fn discard(mut socket: &Socket, scratch: &mut [u8]) -> Option<usize> {
+    let mut discarded = 0;
     for _ in 0..DISCARDS_MAX {
         match socket.read(scratch) {
-            Ok(0) => return false,
-            Ok(_) => has_come = true,
+            Ok(0) => return None,
+            Ok(len) => discarded += len,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(_) => return false,
+            Err(_) => return None,
         }
     }
-    has_come && socket.shutdown(Shutdown::Write).is_ok()
+    Some(discarded)
 }
 
 /// Reads that one turn throws away.

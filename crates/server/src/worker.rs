@@ -1,5 +1,7 @@
 //! A worker: its event loop, and the clients it was dealt.
 
+mod parting;
+
 use std::cmp::Reverse;
 use std::io;
 use std::num::NonZeroUsize;
@@ -18,7 +20,7 @@ use crate::cache::Cache;
 use crate::client::Client;
 use crate::counters::Count;
 use crate::listener::Accepted;
-use crate::ready;
+use crate::ready::{self, Turned};
 use crate::roster::Record;
 use crate::shared::Shared;
 use crate::udp::Datagrams;
@@ -176,6 +178,9 @@ impl Worker {
 
     /// Gives one client a turn; a key whose client is gone finds nobody.
     fn turn(&mut self, key: Key, is_readable: bool) {
+        if self.discard(key) {
+            return;
+        }
         let Some(client) = self.clients.get_mut(key) else { return };
         let descriptor = client.descriptor();
         let Some(socket) = &mut client.socket else { return };
@@ -184,28 +189,25 @@ impl Worker {
         let now = self.cache.now();
         let turned =
             ready::turn(socket, connection, is_readable, &mut self.scratch, &mut self.cache)
-                .and_then(|taken| {
-                    socket.set_interest(Interest {
-                        read: connection.wants_read(),
-                        write: connection.wants_write(),
-                    })?;
-                    Ok(taken)
+                .and_then(|turned| {
+                    if !connection.is_finished() {
+                        socket.set_interest(Interest {
+                            read: connection.wants_read(),
+                            write: connection.wants_write(),
+                        })?;
+                    }
+                    Ok(turned)
                 });
-        let taken = match turned {
-            Ok(taken) => taken,
+        let Turned { taken, has_ended } = match turned {
+            Ok(turned) => turned,
             Err(error) => {
                 log::debug!("<{descriptor} {error}");
                 return self.close(key, Some(Count::ClosedOnError));
             }
         };
+        client.has_ended |= has_ended;
         if client.connection.is_finished() {
-            let lingers = self.is_finishing
-                && ready::linger(socket, &mut self.scratch)
-                && socket.set_interest(Interest::READ).is_ok();
-            if !lingers {
-                self.close(key, None);
-            }
-            return;
+            return self.part(key);
         }
         if client.connection.has_work() && !client.is_queued {
             client.is_queued = true;
@@ -255,8 +257,8 @@ impl Worker {
             Some(reason) => {
                 let peer = client.record.as_ref().map_or("", |record| &record.peer);
                 // The first of its kind is news, whatever the verbosity; the others are counted.
-                let is_first =
-                    self.cache.counters().get(reason) == 0 && reason != Count::ClosedIdle;
+                let is_usual = matches!(reason, Count::ClosedIdle | Count::ClosedLingeringSeconds);
+                let is_first = self.cache.counters().get(reason) == 0 && !is_usual;
                 let level = if is_first { log::Level::Warn } else { log::Level::Info };
                 log::log!(level, "<{descriptor} client {peer} closed: {}", reason.in_words());
             }
@@ -286,7 +288,11 @@ impl Worker {
         let is_short_of_memory = std::mem::replace(&mut self.refusals, refusals) != refusals;
         let mut late = Vec::new();
         for (key, client) in self.clients.iter_mut() {
-            if client.was_half_way && is_over(now.since(client.progress_at), half_age) {
+            if let Some(lingering) = &client.lingering {
+                if lingering.is_over(now) {
+                    late.push((key, Count::ClosedLingeringSeconds));
+                }
+            } else if client.was_half_way && is_over(now.since(client.progress_at), half_age) {
                 late.push((key, Count::ClosedHalfCommand));
             } else if client.connection.phase() == Phase::Command
                 && is_over(now.since(client.active_at), idle_age)

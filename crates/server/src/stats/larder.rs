@@ -54,6 +54,8 @@ pub(super) fn push(shared: &Shared, page: &mut Page<'_>) {
     page.push("half_command_seconds_limit", age.map_or(0, |age| age.as_secs()));
     page.push("half_command_seconds_closed", sums.get(Count::ClosedHalfCommand));
     page.push("idle_closed", sums.get(Count::ClosedIdle));
+    page.push("lingering_bytes_closed", sums.get(Count::ClosedLingeringBytes));
+    page.push("lingering_seconds_closed", sums.get(Count::ClosedLingeringSeconds));
     page.push("error_closed", sums.get(Count::ClosedOnError));
     page.push("prefix_overflows", shared.prefixes.overflows());
     push_udp(shared, &sums, page);

@@ -6,6 +6,7 @@
 mod budgets;
 mod clients;
 mod clock;
+mod closing;
 mod datagrams;
 mod dumps;
 mod ends;
