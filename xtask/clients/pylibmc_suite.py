@@ -1,13 +1,23 @@
-"""pylibmc (libmemcached), text protocol: python pylibmc_suite.py HOST PORT"""
+"""pylibmc (libmemcached): python pylibmc_suite.py HOST PORT text|binary"""
 
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pylibmc
 
 from checks import LARGE, TOO_LARGE, Checks, equal, raises, until
 
 SERVER = f"{sys.argv[1]}:{sys.argv[2]}"
-client = pylibmc.Client([SERVER], behaviors={"cas": True, "tcp_nodelay": True})
+PROTOCOL = sys.argv[3]
+
+
+def connect(**behaviors):
+    """A client with connections of its own."""
+    return pylibmc.Client([SERVER], binary=PROTOCOL == "binary", behaviors=behaviors)
+
+
+client = connect(cas=True, tcp_nodelay=True)
 
 
 def sets_and_gets():
@@ -16,6 +26,14 @@ def sets_and_gets():
     for value in (b"bytes", "text", 42, 2**70, True, [1, {"a": None}], b""):
         equal(client.set("k", value), True)
         equal(client.get("k"), value)
+
+
+def is_refused(store):
+    """Whether nothing was stored: of binary replies the client tells more, that there was no key."""
+    try:
+        return not store()
+    except pylibmc.NotFound:
+        return PROTOCOL == "binary"
 
 
 def multi_gets_and_multi_sets():
@@ -30,7 +48,7 @@ def multi_gets_and_multi_sets():
 
 def adds_and_replaces():
     client.delete("k")
-    equal(client.replace("k", b"a"), False)
+    equal(is_refused(lambda: client.replace("k", b"a")), True)
     equal(client.add("k", b"b"), True)
     equal(client.add("k", b"c"), False)
     equal(client.replace("k", b"d"), True)
@@ -39,7 +57,7 @@ def adds_and_replaces():
 
 def appends_and_prepends():
     client.delete("k")
-    equal(client.append("k", b"x"), False)
+    equal(is_refused(lambda: client.append("k", b"x")), True)
     client.set("k", b"b")
     equal(client.append("k", b"c"), True)
     equal(client.prepend("k", b"a"), True)
@@ -68,6 +86,17 @@ def counts():
     equal(int(client.get("n")), 3)
 
 
+def counts_in_64_bits_and_only_numbers():
+    client.set("n", 2**32 - 1)
+    equal(client.incr("n"), 2**32)
+    client.set("n", 2**64 - 1)
+    equal(client.incr("n", 3), 2)
+    client.set("word", "word")
+    # After that reply in binary libmemcached does not use its connection again.
+    raises(pylibmc.Error, lambda: connect().incr("word"))
+    equal(client.get("word"), "word")
+
+
 def touches_and_expires():
     client.delete("k")
     equal(client.touch("k", 10), False)
@@ -78,6 +107,15 @@ def touches_and_expires():
     equal(client.get("k"), b"a")
     equal(client.touch("k", 1), True)
     until(lambda: client.get("k") is None)
+
+
+def expires_at_a_time():
+    client.set("k", b"a", time=int(time.time()) + 100)
+    equal(client.get("k"), b"a")
+    client.set("k", b"a", time=int(time.time()) - 100)
+    equal(client.get("k"), None)
+    equal(client.set_multi({"e1": b"a", "e2": b"b"}, time=1), [])
+    until(lambda: client.get_multi(["e1", "e2"]) == {})
 
 
 def deletes():
@@ -105,8 +143,29 @@ def keeps_keys_to_their_length():
     equal(client.get("k" * 250), b"a")
 
 
+def reads_many_large_values_at_once():
+    pairs = {f"large{index}": bytes([index]) * 50_000 for index in range(40)}
+    equal(client.set_multi(pairs), [])
+    equal(client.get_multi(list(pairs)), pairs)
+
+
+def works_from_threads_and_with_prefixes():
+    pool = pylibmc.ClientPool(connect(), 4)
+    with ThreadPoolExecutor(4) as threads:
+
+        def round_trip(index):
+            with pool.reserve() as reserved:
+                pair = {f"{index}": index}
+                return reserved.set_multi(pair, key_prefix="t") == [] and (
+                    reserved.get_multi(list(pair), key_prefix="t") == pair
+                )
+
+        equal(all(threads.map(round_trip, range(200))), True)
+    equal(client.get("t199"), 199)
+
+
 def is_quiet_with_noreply():
-    quiet = pylibmc.Client([SERVER], behaviors={"_noreply": True})
+    quiet = connect(_noreply=True)
     for index in range(100):
         quiet.set(f"quiet{index}", b"a")
     equal(len(quiet.get_multi([f"quiet{index}" for index in range(100)])), 100)
@@ -131,9 +190,10 @@ def flushes():
     client.disconnect_all()
 
 
-Checks("pylibmc").run([
+Checks(f"pylibmc-{PROTOCOL}").run([
     sets_and_gets, multi_gets_and_multi_sets, adds_and_replaces, appends_and_prepends,
-    compares_and_swaps, counts, touches_and_expires, deletes, moves_900_kb,
-    refuses_more_than_1_mb, keeps_keys_to_their_length, is_quiet_with_noreply, compresses,
-    asks_for_stats, flushes,
+    compares_and_swaps, counts, counts_in_64_bits_and_only_numbers, touches_and_expires,
+    expires_at_a_time, deletes, moves_900_kb, refuses_more_than_1_mb, keeps_keys_to_their_length,
+    reads_many_large_values_at_once, works_from_threads_and_with_prefixes, is_quiet_with_noreply,
+    compresses, asks_for_stats, flushes,
 ])  # fmt: skip
