@@ -16,7 +16,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use larder_server::{Budgets, Config, Eviction, Tuning, Udp, UnixSocket};
+use larder_server::{Budgets, Config, Eviction, Protocols, Tuning, Udp, UnixSocket};
 use log::Level;
 
 use self::extended::Extended;
@@ -132,6 +132,7 @@ fn config(
         backlog: backlog(given)?,
         threads,
         connections_max: number(given, "conn-limit", "the number of clients", 1, u32::MAX.into())?,
+        protocols: protocols(given)?,
         idle_timeout: extended.idle_timeout,
         memory_bytes,
         eviction: if given.is_on("disable-evictions") {
@@ -169,12 +170,18 @@ fn refuse_what_is_missing(given: &Given) -> Result<(), Refusal> {
             )));
         }
     }
+    Ok(())
+}
+
+/// What clients may speak.
+fn protocols(given: &Given) -> Result<Protocols, Refusal> {
     match given.text("protocol")? {
-        "ascii" | "auto" => Ok(()),
-        "binary" => Err(Refusal::usage(
-            "-B binary: larder does not serve the binary protocol yet: use -B ascii or leave -B out",
-        )),
-        other => Err(Refusal::usage(format!("-B {other:?}: the protocol must be ascii or auto"))),
+        "ascii" => Ok(Protocols::Ascii),
+        "auto" => Ok(Protocols::Auto),
+        "binary" => Ok(Protocols::Binary),
+        other => {
+            Err(Refusal::usage(format!("-B {other:?}: the protocol must be ascii, binary or auto")))
+        }
     }
 }
 

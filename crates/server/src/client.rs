@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder_connection::{Connection, Limits};
+use larder_connection::{Connection, Limits, Protocols};
 use larder_poller::Registered;
 use larder_pool::Recycle;
 use larder_store::Seconds;
@@ -49,11 +49,12 @@ impl Client {
         old: Option<Self>,
         socket: Registered<Socket>,
         record: Arc<Record>,
+        protocols: Protocols,
         now: Seconds,
     ) -> Self {
         let connection = match old {
             Some(old) => old.connection,
-            None => Connection::new(Limits::default()),
+            None => Connection::speaking(protocols, Limits::default()),
         };
         Self {
             socket: Some(socket),

@@ -22,6 +22,8 @@ pub struct Config {
     pub threads: usize,
     /// Clients served at once (`-c`); the next one is told `ERROR Too many open connections`.
     pub connections_max: usize,
+    /// Which protocols clients may speak (`-B`).
+    pub protocols: Protocols,
     /// Close a connection that sent nothing for this long (`-o idle_timeout`).
     pub idle_timeout: Option<Duration>,
     /// Memory for items, index included (`-m`), in bytes.
@@ -50,6 +52,27 @@ pub struct Config {
     pub verbosity: u8,
     /// Called when a client asks for another verbosity (0 to 2).
     pub on_verbosity: fn(u8),
+}
+
+/// Which protocols clients may speak. The first byte of a connection, or of a datagram, tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocols {
+    /// Text only; a binary request is a strange line.
+    Ascii,
+    /// Both.
+    Auto,
+    /// Binary only; anything else closes the connection.
+    Binary,
+}
+
+impl From<Protocols> for larder_connection::Protocols {
+    fn from(protocols: Protocols) -> Self {
+        match protocols {
+            Protocols::Ascii => Self::Text,
+            Protocols::Auto => Self::Auto,
+            Protocols::Binary => Self::Binary,
+        }
+    }
 }
 
 /// A Unix socket's place in the file system.

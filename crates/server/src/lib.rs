@@ -28,6 +28,6 @@ mod udp;
 mod wire_log;
 mod worker;
 
-pub use config::{Budgets, Config, Eviction, Tuning, Udp, UnixSocket};
+pub use config::{Budgets, Config, Eviction, Protocols, Tuning, Udp, UnixSocket};
 pub use error::Error;
 pub use server::{Server, StopHandle};

@@ -78,7 +78,7 @@ impl Datagrams {
         let len = if sockets.is_empty() { 0 } else { DATAGRAM_LEN_MAX };
         Ok(Self {
             sockets,
-            connection: Connection::new(LIMITS),
+            connection: Connection::speaking(shared.config.protocols.into(), LIMITS),
             replies: Replies::default(),
             datagram: vec![0; len].into(),
             shared,

@@ -162,11 +162,12 @@ impl Worker {
         let now = self.cache.now();
         let descriptor = std::os::fd::AsRawFd::as_raw_fd(&socket);
         log::debug!("<{descriptor} new client connection from {peer}");
+        let protocols = self.shared.config.protocols.into();
         let made = self.clients.try_insert_with(|key, old| {
             let socket = self.poller.register(socket, key.into(), Interest::READ)?;
             let record = Record::new(descriptor, peer, local, now);
             let record = self.shared.rosters[self.index].add(record);
-            Ok::<_, io::Error>(Client::new(old, socket, record, now))
+            Ok::<_, io::Error>(Client::new(old, socket, record, protocols, now))
         });
         if let Err(refusal) = made {
             log::warn!("cannot serve a new client: {refusal}");

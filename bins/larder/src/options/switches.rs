@@ -242,7 +242,7 @@ const SWITCHES: &[Switch] = &[
     switch('X', "disable-dumping", Nothing, COMMANDS, "Refuse dumps of keys and stats detail"),
     switch('A', "enable-shutdown", Nothing, COMMANDS, "Obey the shutdown command"),
     long("debug-commands", Nothing, COMMANDS, "Obey debugtime SECONDS, p and r, which shift, stop and start the\nserver's clock: for tests"),
-    switch('B', "protocol", Value("NAME", "auto"), COMMANDS, "Protocol: ascii or auto"),
+    switch('B', "protocol", Value("NAME", "auto"), COMMANDS, "Protocol: ascii, binary or auto"),
     switch('D', "prefix-delimiter", Value("CHAR", ":"), COMMANDS, "What ends the prefix of a key; turns stats detail on"),
     switch('o', "extended", Values("LIST"), COMMANDS, "Extended options, with commas: idle_timeout=SECONDS closes clients that are\nsilent for so long (0: never), read_buf_mem_limit=MB sets\n--incomplete-command-limit, track_sizes lets stats sizes count;\nthose that tune memcached's inside are accepted"),
 

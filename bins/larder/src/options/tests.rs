@@ -199,6 +199,14 @@ fn switches_without_a_value() {
     }
     check("-s|/x|--debug-commands", |o| o.config.debug_commands, true);
     check("-s|/x", |o| o.config.debug_commands, false);
+    for (line, protocols) in [
+        ("-t|1", Protocols::Auto),
+        ("-B|ascii", Protocols::Ascii),
+        ("-B|auto", Protocols::Auto),
+        ("--protocol=binary", Protocols::Binary),
+    ] {
+        check(&format!("-s|/x|{line}"), |o| o.config.protocols, protocols);
+    }
     for line in ["-A", "--enable-shutdown"] {
         check(&format!("-s|/x|{line}"), |o| o.config.shutdown, true);
     }
@@ -332,8 +340,7 @@ fn what_cannot_be_used_is_refused() {
         ("-N|0", Exit::Value, "-N"),
         ("-a|999", Exit::Value, "octal"),
         ("-a|10000", Exit::Value, "octal"),
-        ("-B|binary", Exit::Usage, "larder does not serve the binary protocol yet"),
-        ("-B|foo", Exit::Usage, "ascii or auto"),
+        ("-B|foo", Exit::Usage, "ascii, binary or auto"),
         ("-p|0|-U|0", Exit::Usage, "nothing to listen on"),
         ("-U|70000", Exit::Usage, "-U 70000"),
         ("-U|x", Exit::Value, "-U \"x\""),

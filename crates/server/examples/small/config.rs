@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use larder_server::{Budgets, Config, Eviction, Tuning, Udp};
+use larder_server::{Budgets, Config, Eviction, Protocols, Tuning, Udp};
 
 /// 127.0.0.1, any free port, 64 MiB, 2 threads.
 pub(crate) fn config() -> Config {
@@ -19,6 +19,7 @@ pub(crate) fn config() -> Config {
         backlog: 1024,
         threads: 2,
         connections_max: 1024,
+        protocols: Protocols::Auto,
         idle_timeout: None,
         memory_bytes: 64 << 20,
         eviction: Eviction::Enabled,

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use larder_store::Seconds;
 
 use super::{Page, yes};
-use crate::config::Eviction;
+use crate::config::{Eviction, Protocols};
 use crate::shared::Shared;
 
 pub(super) fn push(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
@@ -62,7 +62,14 @@ fn push_protocol(shared: &Shared, page: &mut Page<'_>) {
     page.push("reqs_per_event", tuning.requests_per_event);
     page.push("cas_enabled", yes(config.cas));
     page.push("tcp_backlog", config.backlog);
-    page.push("binding_protocol", "ascii");
+    page.push(
+        "binding_protocol",
+        match config.protocols {
+            Protocols::Ascii => "ascii",
+            Protocols::Auto => "auto-negotiate",
+            Protocols::Binary => "binary",
+        },
+    );
     page.push("auth_enabled_sasl", "no");
     page.push("auth_enabled_ascii", "no");
     page.push("item_size_max", config.item_bytes_max);
