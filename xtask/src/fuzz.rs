@@ -40,6 +40,32 @@ pub(crate) fn fuzz(target: Option<&str>, seconds: u64) -> Result<Tally, String> 
     Ok(tally)
 }
 
+/// Writes the seeds that come from transcripts, and says where.
+///
+/// # Errors
+/// A sentence: they cannot be made.
+pub(crate) fn seeds() -> Result<Tally, String> {
+    let workspace = Workspace::load()?;
+    let mut tally = Tally::default();
+    let clock = Stopwatch::start();
+    tally.check("seeds", write_seeds(&workspace).map(|path| path.display().to_string()), clock);
+    Ok(tally)
+}
+
+/// Makes a directory of seeds for each target out of the transcripts; returns where they are.
+fn write_seeds(workspace: &Workspace) -> Result<PathBuf, String> {
+    let directory = workspace.target.join("fuzz-seeds");
+    // What an older transcript made goes.
+    if directory.exists() {
+        fs::remove_dir_all(&directory)
+            .map_err(|error| format!("{}: {error}", directory.display()))?;
+    }
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--package", "larder-testkit", "--example", "seeds", "--"]);
+    run(command.arg(&directory).current_dir(&workspace.root))?;
+    Ok(directory)
+}
+
 /// Names of the fuzz targets.
 fn targets(workspace: &Workspace) -> Result<Vec<String>, String> {
     let fuzz = Workspace::load_manifest(&workspace.root.join("fuzz/Cargo.toml"))?;
@@ -51,6 +77,8 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>, String> {
 struct Fuzzer {
     workspace: Workspace,
     program: PathBuf,
+    /// Seeds that were made of the transcripts.
+    seeds: PathBuf,
     sanitizer: &'static str,
 }
 
@@ -64,7 +92,8 @@ impl Fuzzer {
             install.args(["install", "--locked", "cargo-fuzz", "--root"]).arg(&tools);
             run(install.env("CARGO_TARGET_DIR", tools.join("build")))?;
         }
-        let mut fuzzer = Self { workspace, program, sanitizer: "address" };
+        let seeds = write_seeds(&workspace)?;
+        let mut fuzzer = Self { workspace, program, seeds, sanitizer: "address" };
         if let Err(error) = run(fuzzer.command("build").args(target)) {
             println!("{error}: trying without the address sanitizer");
             fuzzer.sanitizer = "none";
@@ -88,7 +117,7 @@ impl Fuzzer {
         let mut statistics = Statistics::default();
         let result = self.corpora(target).and_then(|corpora| {
             let mut command = self.command("run");
-            command.arg(target).args(corpora).arg("--");
+            command.arg(target).args(corpora).arg("--").args(self.dictionary(target));
             command.arg(format!("-max_total_time={seconds}")).args(LIMITS);
             // The start replays the corpus, which does not count as time.
             let limit = Duration::from_secs(seconds + 300);
@@ -110,14 +139,20 @@ impl Fuzzer {
         Row { name: target.to_owned(), passed, failed, note, elapsed: clock.elapsed() }
     }
 
-    /// Where inputs are read from: found ones are kept in the first directory, the others are checked in.
+    /// Where inputs are read from: found ones are kept in the first directory, the others are checked in or made.
     fn corpora(&self, target: &str) -> Result<Vec<PathBuf>, String> {
         let directory = |kind: &str| Path::new("fuzz").join(kind).join(target);
         let found = self.workspace.root.join(directory("corpus"));
         fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
-        let checked_in = ["seeds", "regressions"].map(directory);
-        let there = checked_in.into_iter().filter(|dir| self.workspace.root.join(dir).is_dir());
+        let others = [directory("seeds"), directory("regressions"), self.seeds.join(target)];
+        let there = others.into_iter().filter(|dir| self.workspace.root.join(dir).is_dir());
         Ok(std::iter::once(directory("corpus")).chain(there).collect())
+    }
+
+    /// The words of a target's protocol, if somebody wrote them down.
+    fn dictionary(&self, target: &str) -> Option<String> {
+        let path = self.workspace.root.join("fuzz/dictionaries").join(format!("{target}.dict"));
+        path.is_file().then(|| format!("-dict={}", path.display()))
     }
 }
 
@@ -151,10 +186,11 @@ const LIMITS: [&str; 5] = [
 pub(crate) const HELP: &str = "\
 Runs fuzz targets with libFuzzer, on the stable toolchain, with the address sanitizer where it can be had.
 
-Usage: cargo xtask fuzz [TARGET] [--seconds N]
+Usage: cargo xtask fuzz [TARGET] [--seconds N] | --seeds
 
   TARGET         one target; all of them when none is named
   --seconds N    how long each runs (60)
+  --seeds        only makes the seeds that come from transcripts, which every run begins with, and says where
 
 cargo-fuzz is installed below the target directory when it is missing. New inputs stay in fuzz/corpus/TARGET,
 what broke a property in fuzz/artifacts/TARGET; move that to fuzz/regressions/TARGET, where plain `cargo test`

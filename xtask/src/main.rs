@@ -73,7 +73,11 @@ fn run(task: &str, rest: &[String]) -> Result<Tally, String> {
             Ok(ci::ci())
         }
         "fuzz" => {
-            let arguments = Arguments::parse(rest, &[Known::Value("--seconds")], 1)?;
+            let arguments =
+                Arguments::parse(rest, &[Known::Value("--seconds"), Known::Switch("--seeds")], 1)?;
+            if arguments.has("--seeds") {
+                return fuzz::seeds();
+            }
             let seconds = arguments.value("--seconds").unwrap_or("60");
             let seconds = seconds
                 .parse()

@@ -1,4 +1,4 @@
-//! What holds for every line.
+//! What holds for every line, every frame and every datagram.
 
 use larder_testkit::properties;
 use proptest::collection::vec;
@@ -20,5 +20,30 @@ proptest! {
     #[test]
     fn requests_round_trip(input in vec(any::<u8>(), 0..500)) {
         properties::requests_round_trip(&input);
+    }
+
+    #[test]
+    fn meta_commands(input in vec(any::<u8>(), 0..500)) {
+        properties::meta(&input);
+    }
+
+    #[test]
+    fn binary_parser_is_total(input in vec(any::<u8>(), 0..200)) {
+        properties::binary_parser_is_total(&input);
+    }
+
+    #[test]
+    fn binary_parser_agrees(input in vec(any::<u8>(), 0..200)) {
+        properties::binary_parser_agrees(&input);
+    }
+
+    #[test]
+    fn binary_requests_round_trip(input in vec(any::<u8>(), 0..200)) {
+        properties::binary_requests_round_trip(&input);
+    }
+
+    #[test]
+    fn udp_frames(input in vec(any::<u8>(), 0..4000)) {
+        properties::udp(&input);
     }
 }

@@ -8,4 +8,5 @@ pub mod process;
 pub mod properties;
 pub mod reference;
 pub mod script;
+pub mod seeds;
 pub mod transcript;

@@ -3,25 +3,23 @@
 //! The same functions are called by proptest (`tests/properties.rs` of the crates), by libFuzzer (`fuzz/fuzz_targets`)
 //! and by the replay of what was found once (`tests/regressions.rs` here).
 
+mod binary;
 mod machine;
+mod meta;
 mod parser;
+mod udp;
 
+pub use binary::{
+    binary, binary_parser_agrees, binary_parser_is_total, binary_requests_round_trip,
+};
 pub use machine::{
     closing_is_final, cuts_do_not_matter, every_pin_is_dropped, machine_agrees, memory_is_bounded,
     quiet_is_quiet, quiet_meta_hides_the_ordinary,
 };
-pub use parser::{parser_agrees, parser_is_total, requests_round_trip};
-
-/// Every property of the parser.
-///
-/// # Panics
-///
-/// If one does not hold.
-pub fn parser(input: &[u8]) {
-    parser_is_total(input);
-    parser_agrees(input);
-    requests_round_trip(input);
-}
+pub(crate) use meta::META_NAMES;
+pub use meta::meta;
+pub use parser::{parser, parser_agrees, parser_is_total, requests_round_trip};
+pub use udp::udp;
 
 /// Every property of the machine.
 ///

@@ -2,6 +2,7 @@
 //! two readings of one description that agree are rarely wrong in the same way.
 
 mod answers;
+pub mod binary;
 mod frames;
 mod meaning;
 pub(crate) mod meta;
@@ -9,6 +10,7 @@ pub(crate) mod meta;
 use larder_protocol::{Change, ClockChange, Delta, DumpForm, ParseError, ShutdownMode, StoreMode};
 
 pub use answers::answers;
+pub use binary::ClientFrame;
 pub use meaning::{Meaning, print};
 pub use meta::{MetaCommand, MetaMeaning};
 

@@ -4,6 +4,7 @@
 //! grammar that writes one: [`Choices`] reads them, and whoever changes a byte changes a decision. What the bytes of a
 //! fuzzer grow into is therefore interesting from the first execution, and small inputs make small conversations.
 
+mod binary;
 mod choices;
 mod line;
 mod mangle;
@@ -13,9 +14,11 @@ use larder_protocol::StoreMode;
 
 use crate::reference::{Meaning, MetaCommand, print};
 
+pub use binary::{binary_conversation, binary_pairs, broken_frame, valid_frame};
 pub use choices::Choices;
 pub use line::valid_line;
 pub use mangle::broken_line;
+pub use meta::command as meta_command;
 
 /// Writes a conversation of everything a client may send, and much that it may not. `line_len` is the longest line the
 /// server takes; some lines come close to it from both sides.
@@ -192,9 +195,16 @@ fn block_of(meaning: &Meaning, choices: &mut Choices<'_>) -> Vec<u8> {
         _ => return Vec::new(),
     };
     let value_len = value_len.min(VALUE_LEN);
-    let pattern: &[u8] = choices.pick(PATTERNS);
-    let value = pattern.iter().copied().cycle().take(value_len);
-    value.chain(*b"\r\n").collect()
+    let mut block = repeated(choices.pick(PATTERNS), value_len);
+    block.extend_from_slice(b"\r\n");
+    block
+}
+
+/// So many bytes of a pattern, over and over.
+fn repeated(pattern: &[u8], len: usize) -> Vec<u8> {
+    let mut bytes = pattern.repeat(len.div_ceil(pattern.len()));
+    bytes.truncate(len);
+    bytes
 }
 
 /// Requests of a conversation at most: a few hits of long values are as good as thousands.

@@ -1,4 +1,4 @@
-//! What fuzzing starts from, and what it found once: every input that is checked in holds every property.
+//! What fuzzing starts from, and what it found once: every such input holds every property.
 
 #![allow(clippy::print_stdout, reason = "a failing test shows which input it was at")]
 
@@ -6,27 +6,50 @@ use std::fs;
 use std::path::Path;
 
 use larder_testkit::properties;
+use larder_testkit::seeds::{INPUT_LEN_MAX, Seed, seeds};
+use larder_testkit::transcript::parse_directory;
 
-/// Runs the property of a target over its inputs of one kind; returns how many there are.
-fn replay(kind: &str, target: &str, property: fn(&[u8])) -> usize {
+/// Runs the property of a target over its inputs of one kind.
+fn replay(kind: &str, target: &str, property: fn(&[u8])) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
-    let Ok(files) = fs::read_dir(root.join(kind).join(target)) else { return 0 };
-    let mut count = 0;
+    let Ok(files) = fs::read_dir(root.join(kind).join(target)) else { return };
     for file in files {
         let path = file.expect("the directory can be read").path();
         let input = fs::read(&path).expect("the input can be read");
         println!("{}", path.display());
         property(&input);
-        count += 1;
     }
-    count
 }
 
 #[track_caller]
 fn check(target: &str, property: fn(&[u8])) {
-    let seeds = replay("seeds", target, property);
-    assert!((10..100).contains(&seeds), "{seeds} seeds");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/tests/transcripts");
+    let transcripts = parse_directory(&directory).expect("the transcripts can be read");
+    let seeds: Vec<Seed> =
+        seeds(&transcripts).into_iter().filter(|seed| seed.target == target).collect();
+    assert!((10..100).contains(&seeds.len()), "{} seeds", seeds.len());
+    for seed in &seeds {
+        println!("{}", seed.name);
+        assert!(seed.input.len() <= INPUT_LEN_MAX);
+        property(&seed.input);
+    }
+    replay("seeds", target, property);
     replay("regressions", target, property);
+}
+
+#[test]
+fn inputs_of_frames() {
+    check("binary", properties::binary);
+}
+
+#[test]
+fn inputs_of_the_connection() {
+    check("connection", properties::connection);
+}
+
+#[test]
+fn inputs_of_meta_commands() {
+    check("meta", properties::meta);
 }
 
 #[test]
@@ -35,6 +58,6 @@ fn inputs_of_the_parser() {
 }
 
 #[test]
-fn inputs_of_the_connection() {
-    check("connection", properties::connection);
+fn inputs_of_datagrams() {
+    check("udp", properties::udp);
 }

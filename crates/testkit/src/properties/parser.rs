@@ -14,20 +14,7 @@ use crate::script::{Choices, broken_line, valid_line};
 ///
 /// If that does not hold.
 pub fn parser_is_total(input: &[u8]) {
-    for line in lines(input) {
-        check_request(&line);
-        check_tokens(&line);
-        // The head of a retrieval is all that a line too long is known by.
-        if let Some((retrieval, keys_at)) = parse_retrieval_head(&line) {
-            assert!(keys_at <= line.len());
-            if let Ok(request) = parse_line(&line) {
-                let line = line.strip_suffix(b"\r").unwrap_or(&line);
-                let is_same = matches!(request, Request::Get(get)
-                    if get.retrieval == retrieval && get.keys.eq(Words::new(&line[keys_at..])));
-                assert!(is_same, "{request:?} is {retrieval:?} with keys at {keys_at}");
-            }
-        }
-    }
+    lines(input).for_each(|line| check_total(&line));
     // Here a newline is like every other byte.
     check_tokens(input);
 }
@@ -38,10 +25,7 @@ pub fn parser_is_total(input: &[u8]) {
 ///
 /// If they do not.
 pub fn parser_agrees(input: &[u8]) {
-    for line in lines(input) {
-        let parsed = Meaning::from(parse_line(&line));
-        assert_eq!(parsed, reference::read(&line), "{}", line.escape_ascii());
-    }
+    lines(input).for_each(|line| check_agrees(&line));
 }
 
 /// A request that is printed and parsed is the same request.
@@ -53,26 +37,78 @@ pub fn requests_round_trip(input: &[u8]) {
     let mut choices = Choices::new(grown_part(input));
     while !choices.is_empty() {
         let meaning = valid_line(&mut choices);
+        check_round_trip(&meaning, &print(&meaning));
+    }
+}
+
+/// Every property of the parser.
+///
+/// # Panics
+///
+/// If one does not hold.
+pub fn parser(input: &[u8]) {
+    input.split(|&byte| byte == b'\n').for_each(check_line);
+    check_tokens(input);
+    check_grown(input, valid_line);
+}
+
+/// All that holds for a line.
+pub(super) fn check_line(line: &[u8]) {
+    check_total(line);
+    check_agrees(line);
+}
+
+/// All that holds for lines that grow out of an input: requests, and the same with a fault.
+pub(super) fn check_grown(input: &[u8], grow: fn(&mut Choices<'_>) -> Meaning) {
+    let mut choices = Choices::new(grown_part(input));
+    while !choices.is_empty() {
+        let meaning = grow(&mut choices);
         let line = print(&meaning);
-        assert_eq!(Meaning::from(parse_line(&line)), meaning, "{}", line.escape_ascii());
+        check_total(&line);
+        check_round_trip(&meaning, &line);
+        check_line(&broken_line(&meaning, &mut choices));
     }
 }
 
 /// The lines of the input itself, and those that grow out of it.
-fn lines(input: &[u8]) -> Vec<Vec<u8>> {
-    let mut lines: Vec<Vec<u8>> = input.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
+fn lines(input: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let mut choices = Choices::new(grown_part(input));
+    let mut grown = Vec::new();
     while !choices.is_empty() {
         let meaning = valid_line(&mut choices);
-        lines.push(print(&meaning));
-        lines.push(broken_line(&meaning, &mut choices));
+        grown.push(print(&meaning));
+        grown.push(broken_line(&meaning, &mut choices));
     }
-    lines
+    input.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).chain(grown)
 }
 
 /// The part of an input that lines grow out of: more of them would only be slower.
 fn grown_part(input: &[u8]) -> &[u8] {
-    &input[..input.len().min(256)]
+    &input[..input.len().min(64)]
+}
+
+fn check_agrees(line: &[u8]) {
+    let parsed = Meaning::from(parse_line(line));
+    assert_eq!(parsed, reference::read(line), "{}", line.escape_ascii());
+}
+
+fn check_round_trip(meaning: &Meaning, line: &[u8]) {
+    assert_eq!(Meaning::from(parse_line(line)), *meaning, "{}", line.escape_ascii());
+}
+
+fn check_total(line: &[u8]) {
+    check_request(line);
+    check_tokens(line);
+    // The head of a retrieval is all that a line too long is known by.
+    if let Some((retrieval, keys_at)) = parse_retrieval_head(line) {
+        assert!(keys_at <= line.len());
+        if let Ok(request) = parse_line(line) {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let is_same = matches!(request, Request::Get(get)
+                if get.retrieval == retrieval && get.keys.eq(Words::new(&line[keys_at..])));
+            assert!(is_same, "{request:?} is {retrieval:?} with keys at {keys_at}");
+        }
+    }
 }
 
 fn check_request(line: &[u8]) {

@@ -290,7 +290,7 @@ pub(crate) fn flags_of<W: AsRef<[u8]>>(words: &[W]) -> MetaFlags {
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Out of base64, three bytes for four letters; padding must be there.
-pub(super) fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let count = text.len() / 4;
     if text.is_empty() || !text.len().is_multiple_of(4) {

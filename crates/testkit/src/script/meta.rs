@@ -7,7 +7,7 @@ use crate::reference::meta::{flags_of, to_base64};
 use crate::reference::{Meaning, MetaCommand, MetaMeaning};
 
 /// One meta command of any kind.
-pub(super) fn command(choices: &mut Choices<'_>) -> Meaning {
+pub fn command(choices: &mut Choices<'_>) -> Meaning {
     match choices.below(16) {
         0 => Meaning::MetaNoop,
         1 => Meaning::MetaDebug { key: line::key(choices) },

@@ -1,0 +1,125 @@
+//! What fuzzing starts from: the conversations of the transcripts, in the shape of each target's inputs.
+//!
+//! They are made anew for every run (`cargo xtask fuzz`), so that a new transcript is fuzzed from the day it is written.
+//! What no transcript says is in `fuzz/seeds`, by hand.
+
+use larder_protocol::binary::Opcode;
+
+use crate::reference::ClientFrame;
+use crate::transcript::{Piece, Step, Transcript};
+
+/// An input that a fuzz target starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seed {
+    /// The target.
+    pub target: &'static str,
+    /// A name of its own among those of the target.
+    pub name: String,
+    /// At most [`INPUT_LEN_MAX`] bytes.
+    pub input: Vec<u8>,
+}
+
+/// The seeds of these files of transcripts: fewer than a hundred for each target.
+#[must_use]
+pub fn seeds(files: &[(String, Vec<Transcript>)]) -> Vec<Seed> {
+    let per_file = SEEDS_MAX / files.len().max(1);
+    let mut seeds = Vec::new();
+    for (file, transcripts) in files {
+        let conversations: Vec<Vec<u8>> = transcripts.iter().flat_map(conversations).collect();
+        let group_len = conversations.len().div_ceil(per_file.max(1)).max(1);
+        for (index, group) in conversations.chunks(group_len).enumerate() {
+            let name = format!("{}-{index}", file.trim_end_matches(".txt"));
+            seeds.extend(seeds_of(&name, group));
+        }
+    }
+    seeds.extend(Opcode::ALL.into_iter().map(frame_seed));
+    seeds
+}
+
+/// The seeds of a few conversations, one for each target that they say something to.
+fn seeds_of(name: &str, group: &[Vec<u8>]) -> Vec<Seed> {
+    let joined = |is_binary: bool| {
+        let chosen = group.iter().filter(|bytes| (bytes.first() == Some(&0x80)) == is_binary);
+        chosen.flatten().copied().collect::<Vec<u8>>()
+    };
+    let (text, frames) = (joined(false), joined(true));
+    let first = group.first().map_or(&[][..], Vec::as_slice);
+    let inputs = [
+        ("binary", frames.clone()),
+        ("connection", [&RAW_HEAD[..], &text, &frames].concat()),
+        ("meta", meta_lines(&text)),
+        ("parser", text),
+        ("udp", [&[0x12, 0x34, 0, 0, 0, 1, 0, 0], first].concat()),
+    ];
+    let seed = |(target, mut input): (&'static str, Vec<u8>)| {
+        input.truncate(INPUT_LEN_MAX);
+        (!input.is_empty()).then(|| Seed { target, name: name.to_owned(), input })
+    };
+    inputs.into_iter().filter_map(seed).collect()
+}
+
+/// What each client of a transcript sends; of numbers that only a server can know, any.
+fn conversations(transcript: &Transcript) -> Vec<Vec<u8>> {
+    let mut sent: Vec<Vec<u8>> = Vec::new();
+    for step in &transcript.steps {
+        let steps = match step {
+            Step::Until { steps, .. } => steps.as_slice(),
+            other => std::slice::from_ref(other),
+        };
+        for step in steps {
+            let Step::Send { connection, bytes } = step else { continue };
+            sent.resize(sent.len().max(*connection), Vec::new());
+            for piece in &bytes.pieces {
+                match piece {
+                    Piece::Literal(bytes) => sent[connection - 1].extend_from_slice(bytes),
+                    Piece::Now(_) => sent[connection - 1].extend_from_slice(b"1700000002"),
+                    _ => sent[connection - 1].push(b'1'),
+                }
+            }
+        }
+    }
+    sent.retain(|bytes| !bytes.is_empty());
+    sent
+}
+
+/// The meta commands of a conversation, each with a byte for its name, which is what the target `meta` reads.
+fn meta_lines(text: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for line in text.split(|&byte| byte == b'\n') {
+        let Some((name, rest)) = line.split_at_checked(3) else { continue };
+        let choice = crate::properties::META_NAMES.iter().position(|known| *known == name);
+        let Some(choice) = choice.and_then(|choice| b"0123456789".get(choice)) else { continue };
+        lines.push(*choice);
+        lines.extend_from_slice(rest);
+        lines.push(b'\n');
+    }
+    lines
+}
+
+/// A right frame of this opcode.
+fn frame_seed(opcode: Opcode) -> Seed {
+    let number = opcode as u8;
+    let mut frame = ClientFrame::new(number);
+    let (extras_len, has_key) = match number {
+        0x01..=0x03 | 0x11..=0x13 => (8, true),
+        0x05 | 0x06 | 0x15 | 0x16 => (20, true),
+        0x1c..=0x1e | 0x23 | 0x24 => (4, true),
+        0x07 | 0x08 | 0x0a | 0x0b | 0x17 | 0x18 | 0x20 => (0, false),
+        _ => (0, true),
+    };
+    frame.extras = vec![0; extras_len];
+    frame.key = if has_key { b"key".to_vec() } else { Vec::new() };
+    if matches!(number, 0x01..=0x03 | 0x11..=0x13 | 0x0e | 0x0f | 0x19 | 0x1a) {
+        frame.value = b"value".to_vec();
+    }
+    Seed { target: "binary", name: format!("opcode-{number:02x}"), input: frame.bytes() }
+}
+
+/// Longest input, in bytes: what the targets are run with.
+pub const INPUT_LEN_MAX: usize = 4096;
+
+/// Seeds of a target that come from transcripts; with one for each opcode they are fewer than a hundred.
+const SEEDS_MAX: usize = 60;
+
+/// The head of an input whose rest is a conversation as it stands, in one piece, under the usual limits.
+const RAW_HEAD: &[u8; 16] = b"r\0\0\0\0\0\0\xff\xf0\xff\xf0\xff\xf0\xff\xf0\xff";
