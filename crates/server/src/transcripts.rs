@@ -19,7 +19,7 @@ use crate::server::store_config;
 use crate::shared::Shared;
 
 #[path = "../examples/small/config.rs"]
-mod small;
+pub(crate) mod small;
 
 impl Clocked for Cache {
     fn unix_time(&self) -> u64 {

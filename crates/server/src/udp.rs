@@ -183,3 +183,59 @@ const TURN_CALLS_MAX: usize = 128;
 
 /// The key of the first socket; the next are below. No pool has so many clients that one of theirs is among them.
 const KEY_MAX: u64 = u64::MAX - 1;
+
+#[cfg(test)]
+mod tests {
+    use larder_store::Store;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::server::store_config;
+    use crate::transcripts::small;
+
+    /// Sends `count` datagrams of this payload; returns how many each turn of the socket receives.
+    fn turns(payload: &[u8], count: u64) -> Vec<u64> {
+        let (config, poller) = (small::config(), Poller::new().unwrap());
+        let store = Store::new(store_config(&config));
+        let (clock, waker) = (Clock::start(), poller.waker());
+        let shared = Arc::new(Shared::new(config, store, clock, Vec::new(), Vec::new(), waker));
+        let mut cache = Cache::new(Arc::clone(&shared), 0);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let addr = socket.local_addr().unwrap();
+        let mut datagrams = Datagrams::new(shared, 0, vec![socket], &poller).unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..count {
+            let datagram = [&[0, 1, 0, 0, 0, 1, 0, 0], payload].concat();
+            client.send_to(&datagram, addr).unwrap();
+        }
+        let mut turns = Vec::new();
+        let mut received = 0;
+        while received < count {
+            assert!(datagrams.turn(KEY_MAX, &mut cache));
+            let now = cache.counters().get(Count::UdpReceived);
+            assert!(now > received, "{received} of {count}");
+            turns.push(now - received);
+            received = now;
+        }
+        assert!(!datagrams.turn(KEY_MAX - 1, &mut cache), "there is one socket");
+        assert!(!datagrams.turn(u64::MAX, &mut cache) && !datagrams.turn(0, &mut cache));
+        turns
+    }
+
+    #[test]
+    fn turns_are_bounded() {
+        let long = [b"delete miss noreply\r\n", &b"x".repeat(10_000)[..]].concat();
+        let many = [b"get", &b" a".repeat(62)[..], b"\r\nset a 0 0 1\r\nx\r\n"].concat();
+        for (payload, count, expected) in [
+            (&b"delete miss noreply\r\n"[..], 200, &[128, 72][..]),
+            // Each is received and answered.
+            (b"get miss\r\n", 200, &[64, 64, 64, 8]),
+            (&long, 10, &[4, 4, 2]),
+            // Two replies to the first, sixty-three to each that follows.
+            (&many, 6, &[3, 2, 1]),
+        ] {
+            assert_eq!(turns(payload, count), expected, "{}", payload.escape_ascii());
+        }
+    }
+}
