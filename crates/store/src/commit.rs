@@ -7,7 +7,7 @@ use crate::draft::{Draft, Refusal};
 use crate::filling::{Filling, join};
 use crate::item::{Body, Item, Kept, LINE_END, Slices};
 use crate::seconds::Seconds;
-use crate::shard::{Attributes, Found, Items};
+use crate::shard::{Attributes, Found, Items, Released};
 use crate::store::{Inner, Store};
 
 /// What must hold for a draft to be stored, and how.
@@ -155,6 +155,10 @@ impl Inner {
             _ => None,
         };
         if let Some(outcome) = refused {
+            // One that is gone is removed and counted, as by every other verb that meets it.
+            let mut bodies = Released::default();
+            items.find_live(draft.hash, draft.key(), now, &mut bodies);
+            drop(items);
             return Ok(Committed { outcome, value_len });
         }
         let mut with = draft.attributes;
@@ -214,7 +218,8 @@ impl Inner {
         let shard = self.shard(draft.hash);
         loop {
             let mut items = shard.lock(now);
-            let found = items.find(draft.hash, draft.key(), now);
+            let mut bodies = Released::default();
+            let found = items.find_live(draft.hash, draft.key(), now, &mut bodies);
             let Found::Live(index) = found else {
                 drop(items);
                 match self.create_joined(draft, terms, now, grant) {

@@ -65,8 +65,14 @@ impl Items {
         self.wants_pass(now) && (self.pass.at.is_some() || begins)
     }
 
-    /// Goes on with the pass over the slots: removes what has expired or was flushed among the next 64.
-    pub(crate) fn pass_slice(&mut self, now: Seconds, bodies: &mut Released) -> Removed {
+    /// Goes on with the pass over the slots: removes what has expired or was flushed among the next 64. `expired` says
+    /// what the former are counted as.
+    pub(crate) fn pass_slice(
+        &mut self,
+        now: Seconds,
+        expired: Farewell,
+        bodies: &mut Released,
+    ) -> Removed {
         let start = self.pass.at.unwrap_or_else(|| {
             self.pass.begun = Some(now);
             self.pass.found = 0;
@@ -79,9 +85,10 @@ impl Items {
         for index in start..stop {
             let Some(slot) = self.slots.get(index) else { continue };
             let (expiry, charged) = (slot.expiry, slot.body.charged());
+            self.counters.classes[usize::from(slot.class)].looked_at += 1;
             let farewell = match self.judge(index, now) {
                 Found::Flushed(_) => Farewell::Flushed,
-                Found::Expired(_) => Farewell::Expired,
+                Found::Expired(_) => expired,
                 Found::Absent | Found::Live(_) => {
                     self.pass.seen_earliest = self.pass.seen_earliest.min(expiry);
                     continue;

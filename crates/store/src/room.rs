@@ -8,7 +8,7 @@ use crate::account::{Grant, Need};
 use crate::config::Eviction;
 use crate::reap::{PATIENCE, Removed, SLICE};
 use crate::seconds::Seconds;
-use crate::shard::{Released, Shard};
+use crate::shard::{Farewell, Released, Shard};
 use crate::store::{Inner, Store};
 
 /// What a sweep did.
@@ -72,7 +72,7 @@ impl Inner {
         let passes = items.wants_pass(now);
         let mut removed = 0;
         if passes {
-            removed += items.pass_slice(now, &mut bodies).items;
+            removed += items.pass_slice(now, Farewell::Swept, &mut bodies).items;
         }
         if shrinks && removed == 0 {
             removed += items.evict(now, u64::MAX, PATIENCE, &mut bodies).items;
@@ -218,7 +218,7 @@ impl Inner {
             let passes = wants_pass && search.slices > 0;
             let mut removed = Removed::default();
             if passes {
-                removed = items.pass_slice(now, &mut bodies);
+                removed = items.pass_slice(now, Farewell::Expired, &mut bodies);
             } else if evicts {
                 removed = items.evict(now, missing, spared, &mut bodies);
             }

@@ -102,8 +102,13 @@ pub(crate) struct Items {
 pub(crate) enum Farewell {
     Deleted,
     Evicted(Seconds),
+    /// Met by whoever needed room.
     Expired,
     Flushed,
+    /// It had expired, and was met by whoever asked for it.
+    Missed,
+    /// It had expired, and was met by the search for such.
+    Swept,
 }
 
 /// What is known of a key.
@@ -189,8 +194,14 @@ impl Items {
     ) -> Found {
         let found = self.find(hash, key, now);
         match found {
-            Found::Expired(index) => bodies.push(self.remove(index, Farewell::Expired)),
-            Found::Flushed(index) => bodies.push(self.remove(index, Farewell::Flushed)),
+            Found::Expired(index) => {
+                self.counters.missed_expired += 1;
+                bodies.push(self.remove(index, Farewell::Missed));
+            }
+            Found::Flushed(index) => {
+                self.counters.missed_flushed += 1;
+                bodies.push(self.remove(index, Farewell::Flushed));
+            }
             Found::Absent | Found::Live(_) => {}
         }
         found
@@ -265,8 +276,10 @@ impl Items {
         now: Seconds,
     ) -> (u64, Option<Arc<Kept>>) {
         let cas = self.given_cas(with.cas);
-        if self.judge(index, now) == Found::Expired(index) {
-            self.count_expired(index);
+        match self.judge(index, now) {
+            Found::Expired(_) => self.counters.missed_expired += 1,
+            Found::Flushed(_) => self.counters.missed_flushed += 1,
+            Found::Absent | Found::Live(_) => {}
         }
         self.count_out(index);
         let generation = self.generation;
@@ -312,9 +325,9 @@ impl Items {
     /// Keeps an item no longer. What the caller gets is for it to drop, best when it has left the lock.
     pub(crate) fn remove(&mut self, index: u32, farewell: Farewell) -> Option<Arc<Kept>> {
         match farewell {
-            Farewell::Expired => self.count_expired(index),
+            Farewell::Expired | Farewell::Swept => self.count_expired(index, farewell),
             Farewell::Evicted(now) => self.count_evicted(index, now),
-            Farewell::Deleted | Farewell::Flushed => {}
+            Farewell::Deleted | Farewell::Flushed | Farewell::Missed => {}
         }
         self.count_out(index);
         let hash = self.slots[index].hash;
@@ -413,10 +426,14 @@ impl Items {
         }
     }
 
-    fn count_expired(&mut self, index: u32) {
+    fn count_expired(&mut self, index: u32, farewell: Farewell) {
         let slot = &self.slots[index];
         let class = &mut self.counters.classes[usize::from(slot.class)];
-        class.reclaimed += 1;
+        if farewell == Farewell::Swept {
+            class.swept += 1;
+        } else {
+            class.reclaimed += 1;
+        }
         class.expired_unfetched += u64::from(!slot.was_fetched);
     }
 

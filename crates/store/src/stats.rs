@@ -25,10 +25,18 @@ pub struct Stats {
     pub evicted_unfetched: u64,
     /// Of these, hit since they were last looked at.
     pub evicted_active: u64,
-    /// Items that expired and were removed without having been fetched.
+    /// Items that had expired without having been fetched, met by whoever needed room or looked for them.
     pub expired_unfetched: u64,
-    /// Expired items removed, or overwritten.
+    /// Expired items that whoever needed room met.
     pub reclaimed: u64,
+    /// Expired items that [`crate::Store::sweep`] removed.
+    pub swept: u64,
+    /// Items that were looked at to find these.
+    pub looked_at: u64,
+    /// Expired items that somebody asked for, or stored anew.
+    pub missed_expired: u64,
+    /// Flushed items that somebody asked for, or stored anew.
+    pub missed_flushed: u64,
     /// Refusals for want of memory.
     pub out_of_memory: u64,
 }
@@ -46,10 +54,14 @@ pub struct ClassStats {
     pub evicted_nonzero: u64,
     /// Of these, never fetched.
     pub evicted_unfetched: u64,
-    /// Expired and removed without having been fetched.
+    /// Expired without having been fetched, met by whoever needed room or looked for them.
     pub expired_unfetched: u64,
-    /// Expired and removed, or overwritten.
+    /// Expired, met by whoever needed room.
     pub reclaimed: u64,
+    /// Expired, removed by [`crate::Store::sweep`].
+    pub swept: u64,
+    /// Looked at to find these.
+    pub looked_at: u64,
     /// Refusals for want of memory.
     pub out_of_memory: u64,
     /// Last access of the oldest item; sought among the 64 oldest of each queue of each shard.
@@ -67,6 +79,8 @@ pub(crate) struct Counters {
     pub(crate) bytes: u64,
     pub(crate) total_items: u64,
     pub(crate) evicted_active: u64,
+    pub(crate) missed_expired: u64,
+    pub(crate) missed_flushed: u64,
     /// One more than there are bounds. The totals of what is counted here by class are sums.
     pub(crate) classes: Box<[ClassStats]>,
 }
@@ -74,7 +88,15 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn new(classes: usize) -> Self {
         let classes = vec![ClassStats::default(); classes].into_boxed_slice();
-        Self { items: 0, bytes: 0, total_items: 0, evicted_active: 0, classes }
+        Self {
+            items: 0,
+            bytes: 0,
+            total_items: 0,
+            evicted_active: 0,
+            missed_expired: 0,
+            missed_flushed: 0,
+            classes,
+        }
     }
 
     /// Counts an item that is kept from now on.
@@ -109,6 +131,8 @@ impl Counters {
     pub(crate) fn reset(&mut self) {
         self.total_items = 0;
         self.evicted_active = 0;
+        self.missed_expired = 0;
+        self.missed_flushed = 0;
         for class in &mut self.classes {
             *class = ClassStats { items: class.items, bytes: class.bytes, ..ClassStats::default() };
         }
@@ -120,11 +144,15 @@ impl Counters {
         stats.bytes += self.bytes;
         stats.total_items += self.total_items;
         stats.evicted_active += self.evicted_active;
+        stats.missed_expired += self.missed_expired;
+        stats.missed_flushed += self.missed_flushed;
         for class in &self.classes {
             stats.evictions += class.evicted;
             stats.evicted_unfetched += class.evicted_unfetched;
             stats.expired_unfetched += class.expired_unfetched;
             stats.reclaimed += class.reclaimed;
+            stats.swept += class.swept;
+            stats.looked_at += class.looked_at;
             stats.out_of_memory += class.out_of_memory;
         }
     }
@@ -140,6 +168,8 @@ impl ClassStats {
         self.evicted_unfetched += other.evicted_unfetched;
         self.expired_unfetched += other.expired_unfetched;
         self.reclaimed += other.reclaimed;
+        self.swept += other.swept;
+        self.looked_at += other.looked_at;
         self.out_of_memory += other.out_of_memory;
         if let Some(access) = other.oldest_access {
             self.saw(access);
