@@ -25,6 +25,7 @@ use crate::refusal::Refusal;
 
 mod extended;
 mod listen;
+mod maintenance;
 mod sizes;
 mod switches;
 #[cfg(test)]
@@ -349,6 +350,7 @@ fn tuning(given: &Given, extended: Extended, item_bytes_max: u64) -> Result<Tuni
         hash_power: narrow("extended", extended.hash_power.unwrap_or(0))?,
         hash_algorithm: extended.hash_algorithm.unwrap_or_else(|| HASH_ALGORITHM.to_owned()),
         slab_chunk_max: narrow("extended", chunk_bytes)?,
+        maintenance: extended.maintenance,
         track_sizes: extended.track_sizes,
     })
 }

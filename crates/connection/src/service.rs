@@ -82,7 +82,7 @@ pub trait Service {
     /// Changes the memory limit.
     fn set_memory_limit(&mut self, mebibytes: u32) -> Status;
     /// Does what an operator orders.
-    fn obey(&mut self, change: &Change) -> Status;
+    fn obey(&mut self, change: &Change<'_>) -> Status;
     /// Stops the server; the connection closes.
     ///
     /// # Errors

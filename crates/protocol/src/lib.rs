@@ -21,8 +21,11 @@ pub use meta::{
     Decoded, FLAG_COUNT_MAX, Meta, MetaArithmetic, MetaDebug, MetaError, MetaFlags, MetaKey,
     MetaSet, OPAQUE_LEN_MAX, Placed, encode_key, is_key_plain,
 };
-pub use number::parse_number;
-pub use order::{Change, ClockChange, Order};
+pub use number::{Decimal, parse_number};
+pub use order::{
+    Automove, Change, ClockChange, ListMode, ListShares, Order, OrderError, PERCENT_SUM_MAX,
+    SLEEP_MICROS_MAX,
+};
 pub use parse::{KEY_LEN_MAX, VALUE_LEN_MAX, parse_line, parse_retrieval_head};
 pub use reply::{push_number, push_stat, push_value_head};
 pub use request::{

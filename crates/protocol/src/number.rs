@@ -24,6 +24,35 @@ pub(crate) fn parse_signed_wide(token: &[u8]) -> Option<i64> {
     }
 }
 
+/// Reads a token as an unsigned decimal number of 32 bits, by the same rules.
+pub(crate) fn parse_narrow(token: &[u8]) -> Option<u32> {
+    parse_number(token).and_then(|number| u32::try_from(number).ok())
+}
+
+/// A number with a fraction, neither infinite nor undefined.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decimal(f64);
+
+impl Eq for Decimal {}
+
+impl Decimal {
+    /// Reads a token as such a number, perhaps with a sign, a point and an exponent.
+    pub fn parse(token: &[u8]) -> Option<Self> {
+        let number = core::str::from_utf8(token).ok()?.parse().ok()?;
+        Self::new(number)
+    }
+
+    /// A number, unless it is infinite or undefined.
+    pub fn new(number: f64) -> Option<Self> {
+        number.is_finite().then_some(Self(number))
+    }
+
+    /// The number.
+    pub const fn value(self) -> f64 {
+        self.0
+    }
+}
+
 fn parse_digits(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

@@ -3,8 +3,8 @@
 //! The rules are those of memcached 1.6.45, with one deliberate exception: whenever the length of a data block parses,
 //! the block of a refused request is thrown away, so that a value can never be taken for commands.
 
-use crate::listing::{ClassList, DumpForm, KeyDump};
 use crate::number::parse_signed;
+use crate::order::Change;
 use crate::request::{
     Arithmetic, Delete, Delta, FlushAll, Get, MemoryLimit, ParseError, Rejection, Request,
     Retrieval, ShutdownMode, Stats, Storage, StoreMode, Touch, Verbosity,
@@ -50,6 +50,11 @@ pub fn parse_line(line: &[u8]) -> Result<Request<'_>, Rejection> {
         b"mn" => Ok(Request::MetaNoop),
         b"version" => Ok(Request::Version),
         b"quit" => Ok(Request::Quit),
+        b"lru_crawler" => order::parse_crawler(Words::new(rest)),
+        b"lru" => order::parse_lists(Words::new(rest)),
+        b"slabs" => order::parse_slabs(Words::new(rest)),
+        b"refresh_certs" => order::order(Change::Certificates, false),
+        b"debugtime" => order::parse_clock(Words::new(rest)),
         _ => parse_administration(name, rest).map_err(|reason| reject(reason, line)),
     }
 }
@@ -190,8 +195,6 @@ fn parse_administration<'a>(name: &[u8], rest: &'a [u8]) -> Result<Request<'a>, 
         b"verbosity" => parse_verbosity(words),
         b"cache_memlimit" => parse_memory_limit(words),
         b"shutdown" => parse_shutdown(words),
-        b"lru_crawler" => parse_crawler(words),
-        b"debugtime" => order::parse_clock(words),
         _ => Err(ParseError::UnknownCommand),
     }
 }
@@ -235,22 +238,7 @@ fn parse_shutdown(mut words: Words<'_>) -> Result<Request<'_>, ParseError> {
     match (words.next(), words.next()) {
         (None, _) => Ok(Request::Shutdown(ShutdownMode::Immediate)),
         (Some(b"graceful"), None) => Ok(Request::Shutdown(ShutdownMode::Graceful)),
-        (Some(_), None) => Ok(Request::Shutdown(ShutdownMode::Unknown)),
-        _ => Err(ParseError::UnknownCommand),
-    }
-}
-
-fn parse_crawler(mut words: Words<'_>) -> Result<Request<'_>, ParseError> {
-    let form = match words.next() {
-        Some(b"metadump") => DumpForm::Details,
-        Some(b"mgdump") => DumpForm::Requests,
-        _ => return Err(ParseError::UnknownCommand),
-    };
-    match (words.next(), words.next()) {
-        (Some(classes), None) => {
-            Ok(Request::KeyDump(KeyDump { form, classes: ClassList::new(classes) }))
-        }
-        _ => Err(ParseError::UnknownCommand),
+        (Some(_), _) => Ok(Request::Shutdown(ShutdownMode::Unknown)),
     }
 }
 
@@ -269,7 +257,7 @@ pub(crate) const fn check_key(key: &[u8]) -> Result<(), ParseError> {
 }
 
 /// Whether the last of these words is `noreply`; words before it that mean nothing are ignored.
-fn is_quiet(words: Words<'_>) -> bool {
+pub(crate) fn is_quiet(words: Words<'_>) -> bool {
     words.last() == Some(b"noreply")
 }
 

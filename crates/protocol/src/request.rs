@@ -3,7 +3,7 @@
 use crate::Status;
 use crate::listing::KeyDump;
 use crate::meta::{Meta, MetaArithmetic, MetaDebug, MetaError, MetaSet};
-use crate::order::Order;
+use crate::order::{Order, OrderError};
 use crate::words::Words;
 
 /// One request of the text protocol, classic or meta.
@@ -33,8 +33,8 @@ pub enum Request<'a> {
     MetaNoop,
     /// `ms`; its data block follows.
     MetaSet(MetaSet<'a>),
-    /// `debugtime`.
-    Order(Order),
+    /// `lru_crawler`, `lru`, `slabs`, `refresh_certs`, `debugtime`.
+    Order(Order<'a>),
     /// `quit`.
     Quit,
     /// `shutdown`.
@@ -216,6 +216,8 @@ pub enum ParseError {
     Http,
     /// A meta command with flags that are none, or not so.
     Meta(MetaError),
+    /// An order with numbers that cannot be.
+    Order(OrderError),
     /// No such command, or an administrator's command with the wrong words.
     UnknownCommand,
 }
@@ -230,6 +232,7 @@ impl ParseError {
             Self::InvalidExptime => Some(Status::InvalidExptime),
             Self::Http => None,
             Self::Meta(error) => Some(Status::Meta(error)),
+            Self::Order(error) => Some(Status::Order(error)),
             Self::UnknownCommand => Some(Status::Error),
         }
     }

@@ -1,6 +1,7 @@
 //! The fixed replies, byte for byte as memcached 1.6.45 sends them.
 
 use crate::meta::MetaError;
+use crate::order::OrderError;
 
 /// A reply that says how a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +54,8 @@ pub enum Status {
     NotStored,
     /// Done.
     Ok,
+    /// An order that is not obeyed.
+    Order(OrderError),
     /// Nothing could be evicted to make room.
     OutOfMemory,
     /// Memory ran out while the value was arriving.
@@ -108,6 +111,7 @@ impl Status {
             Self::NotStarted => b"NOTSTARTED no items to crawl\r\n",
             Self::NotStored => b"NOT_STORED\r\n",
             Self::Ok => b"OK\r\n",
+            Self::Order(error) => error.line(),
             Self::OutOfMemory => b"SERVER_ERROR out of memory storing object\r\n",
             Self::OutOfMemoryReading => b"SERVER_ERROR Out of memory during read\r\n",
             Self::Reset => b"RESET\r\n",

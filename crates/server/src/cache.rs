@@ -1,6 +1,7 @@
 //! The service behind every connection of a worker: memcached's commands in terms of the store.
 
 mod meta;
+mod order;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,8 +14,8 @@ use larder_protocol::{
     Storage, StoreMode, Words,
 };
 use larder_store::{
-    AdjustError, Adjusted, Amended, Condition, Counting, Draft, Item, Miss, Outcome, Refusal,
-    Seconds, Terms, Visit,
+    AdjustError, Adjusted, Amended, Condition, Counting, Draft, Item, Outcome, Refusal, Seconds,
+    Terms, Visit,
 };
 
 use crate::counters::{ClassCount, Count, Counters};
@@ -184,15 +185,6 @@ impl Cache {
         }
     }
 
-    /// Counts an item that time has taken.
-    fn count_gone(&self, miss: Miss) {
-        match miss {
-            Miss::Expired => self.count(Count::GetExpired),
-            Miss::Flushed => self.count(Count::GetFlushed),
-            Miss::Absent => {}
-        }
-    }
-
     fn count_cas(&self, status: Status, class: usize) {
         let (count, class_count) = match status {
             Status::Stored => (Count::CasHits, ClassCount::CasHits),
@@ -268,10 +260,9 @@ impl Service for Cache {
                 self.count(count);
                 self.count_in_class(class_count, class);
             }
-            Err(miss) => {
+            Err(_) => {
                 self.count_prefix(key, PrefixCount::Miss);
                 self.count(if touch.is_some() { Count::TouchMisses } else { Count::GetMisses });
-                self.count_gone(miss);
             }
         }
     }
@@ -398,16 +389,8 @@ impl Service for Cache {
         }
     }
 
-    fn obey(&mut self, change: &Change) -> Status {
-        match change {
-            Change::Clock(_) if !self.shared.config.debug_commands => Status::Error,
-            Change::Clock(change) => {
-                self.shared.clock.change(*change);
-                // What came with the order and after it is of the new time already.
-                self.now = self.shared.clock.now();
-                Status::Ok
-            }
-        }
+    fn obey(&mut self, change: &Change<'_>) -> Status {
+        order::obey(self, change)
     }
 
     fn shut_down(&mut self, mode: ShutdownMode) -> Result<(), Status> {

@@ -5,6 +5,8 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::maintenance::Maintenance;
+
 /// Everything [`crate::Server::bind`] needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -137,6 +139,8 @@ pub struct Tuning {
     pub hash_algorithm: String,
     /// Largest chunk of a large item (`-o slab_chunk_max`), in bytes.
     pub slab_chunk_max: u32,
+    /// What memcached's maintenance threads would be told.
+    pub maintenance: Maintenance,
     /// Whether `stats sizes` counts items by size (`-o track_sizes`).
     pub track_sizes: bool,
 }

@@ -34,8 +34,6 @@ pub(crate) enum Count {
     DecrMisses,
     DeleteHits,
     DeleteMisses,
-    GetExpired,
-    GetFlushed,
     GetHits,
     GetMisses,
     IncrHits,

@@ -13,9 +13,11 @@ extern crate self as larder_server;
 
 mod config;
 mod counters;
+mod crawl;
 mod error;
 mod listener;
 mod listing;
+mod maintenance;
 mod prefixes;
 mod ready;
 mod roster;
@@ -30,4 +32,5 @@ mod worker;
 
 pub use config::{Budgets, Config, Eviction, Protocols, Tuning, Udp, UnixSocket};
 pub use error::Error;
+pub use maintenance::Maintenance;
 pub use server::{Server, StopHandle};

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use larder_connection::Place;
 use larder_protocol::{
@@ -48,6 +47,9 @@ impl Listing {
         request: &KeyDump<'_>,
         place: Place,
     ) -> Result<Self, Status> {
+        if !shared.maintenance.lock().crawler {
+            return Err(Status::CrawlerDisabled);
+        }
         if !shared.config.dumps {
             return Err(Status::DumpNotAllowed);
         }
@@ -154,21 +156,14 @@ struct Turn {
 
 impl Turn {
     fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let was_taken = shared.crawl.is_taken.swap(true, Ordering::Acquire);
-        (!was_taken).then(|| Self { shared: Arc::clone(shared) })
+        shared.crawl.take_turn().then(|| Self { shared: Arc::clone(shared) })
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.shared.crawl.is_taken.store(false, Ordering::Release);
+        self.shared.crawl.give_turn_back();
     }
-}
-
-/// Whether somebody lists the keys.
-#[derive(Debug, Default)]
-pub(crate) struct Crawl {
-    is_taken: AtomicBool,
 }
 
 /// A line of `metadump`; it ends in a blank and a bare newline, as memcached's does.

@@ -154,10 +154,14 @@ impl StopHandle {
 fn start_maintenance(shared: &Arc<Shared>, wakers: Vec<Waker>) -> io::Result<JoinHandle<()>> {
     let shared = Arc::clone(shared);
     let work = move || {
+        shared.crawl.set_sweeper(thread::current());
         let mut woken_at = shared.clock.now();
         while !shared.stop.is_wanted() {
             let now = shared.clock.now();
             let swept = shared.store.sweep(now, SWEEP_ITEMS);
+            if !swept.more {
+                shared.crawl.note_end();
+            }
             if now != woken_at {
                 woken_at = now;
                 wake_those_with_clients(&shared, &wakers);

@@ -13,7 +13,8 @@ use crate::classes::Classes;
 use crate::clock::Clock;
 use crate::config::Eviction;
 use crate::counters::{Count, Counters, Sums};
-use crate::listing::Crawl;
+use crate::crawl::Crawl;
+use crate::maintenance::Maintenance;
 use crate::prefixes::Prefixes;
 use crate::roster::Roster;
 use crate::udp;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) udp: udp::Account,
     pub(crate) prefixes: Prefixes,
     pub(crate) crawl: Crawl,
+    pub(crate) maintenance: Mutex<Maintenance>,
     pub(crate) verbosity: AtomicU8,
     pub(crate) stop: Stop,
     /// The sums at the last `stats reset`.
@@ -64,6 +66,7 @@ impl Shared {
             connections: Connections::default(),
             prefixes: Prefixes::new(tuning.prefix_delimiter, config.detail, threads),
             crawl: Crawl::default(),
+            maintenance: Mutex::new(config.tuning.maintenance),
             listeners,
             udp: udp::Account::new(&config.udp, udp_addrs),
             verbosity: AtomicU8::new(config.verbosity),
@@ -109,6 +112,7 @@ impl Shared {
         *reset_at = Sums::of(&self.counters);
         self.connections.total.store(0, Ordering::Relaxed);
         self.connections.rejected.store(0, Ordering::Relaxed);
+        self.crawl.reset();
         self.store.reset_stats();
     }
 }

@@ -14,6 +14,8 @@ use larder_store::Seconds;
 use crate::listing::Listing;
 use crate::shared::Shared;
 
+pub(crate) use items::class_pages;
+
 /// Appends the whole answer to `stats` and these words, or returns one that looks at every item.
 pub(crate) fn answer(
     shared: &Shared,

@@ -15,8 +15,8 @@ use std::rc::Rc;
 
 use larder_connection::{MetaCount, MetaDetails, MetaReply, Place, Reply, Service, Stored};
 use larder_protocol::{
-    Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
-    Storage, StoreMode, Words, push_stat,
+    Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, OrderError, ShutdownMode,
+    Status, Storage, StoreMode, Words, push_stat,
 };
 
 pub use draft::ModelDraft;
@@ -390,11 +390,31 @@ impl Service for Model {
         }
     }
 
-    fn obey(&mut self, change: &Change) -> Status {
+    fn obey(&mut self, change: &Change<'_>) -> Status {
         self.calls += 1;
         match change {
             // Only a server that is started for tests lets clients change its clock.
             Change::Clock(_) => Status::Error,
+            Change::Certificates => Status::Order(OrderError::TlsNotEnabled),
+            Change::Crawler(true) => Status::Order(OrderError::CrawlerRuns),
+            Change::Crawl(classes) if classes.is_hash() => Status::Order(OrderError::Unknown),
+            Change::Crawl(classes) => {
+                classes.classes().map_or_else(|status| status, |_| Status::Ok)
+            }
+            Change::Reassign { source, destination } if source == destination => {
+                Status::Order(OrderError::SameClass)
+            }
+            Change::Reassign { source: 0..=39, destination: 0..=39 } => {
+                Status::Order(OrderError::NoSparePage)
+            }
+            Change::Reassign { .. } => Status::Order(OrderError::NoSuchClass),
+            Change::Automove(_)
+            | Change::Crawler(false)
+            | Change::CrawlerItems(_)
+            | Change::CrawlerSleep(_)
+            | Change::Lists(_)
+            | Change::Shares(_)
+            | Change::TemporaryTtl(_) => Status::Ok,
         }
     }
 

@@ -6,13 +6,15 @@ pub mod binary;
 mod frames;
 mod meaning;
 pub(crate) mod meta;
+mod order;
 
-use larder_protocol::{Change, ClockChange, Delta, DumpForm, ParseError, ShutdownMode, StoreMode};
+use larder_protocol::{Delta, ParseError, ShutdownMode, StoreMode};
 
 pub use answers::answers;
 pub use binary::ClientFrame;
 pub use meaning::{Meaning, print};
 pub use meta::{MetaCommand, MetaMeaning};
+pub use order::Ordered;
 
 /// Says what a line means, given without its newline.
 #[must_use]
@@ -50,8 +52,12 @@ pub fn read(line: &[u8]) -> Meaning {
         b"version" => Meaning::Version,
         b"quit" => Meaning::Quit,
         b"stats" => Meaning::Stats { topic: owned(&words) },
-        b"flush_all" | b"verbosity" | b"cache_memlimit" | b"shutdown" | b"lru_crawler"
-        | b"debugtime" => read_order(name, &words).unwrap_or_else(|| unknown(name, &words)),
+        b"flush_all" | b"verbosity" | b"cache_memlimit" | b"shutdown" => {
+            read_order(name, &words).unwrap_or_else(|| unknown(name, &words))
+        }
+        b"lru_crawler" | b"lru" | b"slabs" | b"refresh_certs" | b"debugtime" => {
+            order::read_change(name, &words)
+        }
         _ => unknown(name, &words),
     }
 }
@@ -175,23 +181,9 @@ fn read_order(name: &[u8], words: &[&[u8]]) -> Option<Meaning> {
             let mebibytes = number(limit).and_then(|limit| u32::try_from(limit).ok())?;
             Some(Meaning::MemoryLimit { mebibytes, quiet })
         }
-        (b"debugtime", [word]) => Some(Meaning::Order {
-            change: Change::Clock(match *word {
-                b"p" => ClockChange::Pause,
-                b"r" => ClockChange::Resume,
-                word => ClockChange::Shift(signed_wide(word)?),
-            }),
-            quiet: false,
-        }),
-        (b"lru_crawler", [b"metadump", classes]) => {
-            Some(Meaning::KeyDump { form: DumpForm::Details, classes: classes.to_vec() })
-        }
-        (b"lru_crawler", [b"mgdump", classes]) => {
-            Some(Meaning::KeyDump { form: DumpForm::Requests, classes: classes.to_vec() })
-        }
         (b"shutdown", []) => Some(Meaning::Shutdown(ShutdownMode::Immediate)),
         (b"shutdown", [b"graceful"]) => Some(Meaning::Shutdown(ShutdownMode::Graceful)),
-        (b"shutdown", [_]) => Some(Meaning::Shutdown(ShutdownMode::Unknown)),
+        (b"shutdown", [_, ..]) => Some(Meaning::Shutdown(ShutdownMode::Unknown)),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ mod choices;
 mod line;
 mod mangle;
 mod meta;
+mod order;
 
 use larder_protocol::StoreMode;
 

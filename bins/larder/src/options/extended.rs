@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use larder_server::Maintenance;
 use log::Level;
 
 use super::Notice;
+use super::maintenance;
 use super::sizes::count;
 use crate::refusal::Refusal;
 
@@ -22,6 +24,8 @@ pub(super) struct Extended {
     pub(super) hash_algorithm: Option<String>,
     /// `slab_chunk_max`, given in kilobytes.
     pub(super) slab_chunk_bytes: Option<u64>,
+    /// What tunes memcached's maintenance threads, for `stats settings` only.
+    pub(super) maintenance: Maintenance,
     /// `track_sizes`.
     pub(super) track_sizes: bool,
 }
@@ -92,6 +96,7 @@ impl Extended {
                 )));
             }
         }
+        maintenance::keep(&mut self.maintenance, name, value);
         Ok(())
     }
 

@@ -50,6 +50,7 @@ fn defaults_are_memcacheds() {
         hash_power: 0,
         hash_algorithm: "murmur3".to_owned(),
         slab_chunk_max: 512 << 10,
+        maintenance: larder_server::Maintenance::default(),
         track_sizes: false,
     };
     assert_eq!(config.tuning, tuning);

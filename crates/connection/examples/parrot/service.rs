@@ -133,7 +133,7 @@ impl Service for Parrot {
         Status::MemoryLimitTooLarge
     }
 
-    fn obey(&mut self, _: &Change) -> Status {
+    fn obey(&mut self, _: &Change<'_>) -> Status {
         Status::Error
     }
 

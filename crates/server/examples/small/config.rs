@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use larder_server::{Budgets, Config, Eviction, Protocols, Tuning, Udp};
+use larder_server::{Budgets, Config, Eviction, Maintenance, Protocols, Tuning, Udp};
 
 /// 127.0.0.1, any free port, 64 MiB, 2 threads.
 pub(crate) fn config() -> Config {
@@ -44,6 +44,7 @@ pub(crate) fn config() -> Config {
             hash_power: 0,
             hash_algorithm: "keyed".to_owned(),
             slab_chunk_max: 512 << 10,
+            maintenance: Maintenance::default(),
             track_sizes: false,
         },
         detail: false,

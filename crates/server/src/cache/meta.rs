@@ -38,11 +38,10 @@ pub(super) fn get(cache: &Cache, key: &[u8], flags: &MetaFlags, reply: &mut Meta
         };
         let pin = || Pinned { item: item.pin(), data_len };
         reply.item(&found, data_len, item.slices(), pin);
-        (item.class(), fetched.created_after)
+        item.class()
     };
     match cache.shared.store.fetch(key, &fetch, now, see) {
-        Ok((class, created_after)) => {
-            created_after.into_iter().for_each(|miss| cache.count_gone(miss));
+        Ok(class) => {
             cache.count_prefix(key, PrefixCount::Hit);
             let (command, count, class_count) = match flags.touch {
                 None => (Count::CmdGet, Count::GetHits, ClassCount::GetHits),
@@ -52,11 +51,10 @@ pub(super) fn get(cache: &Cache, key: &[u8], flags: &MetaFlags, reply: &mut Meta
             cache.count(count);
             cache.count_in_class(class_count, class);
         }
-        Err(miss) => {
+        Err(_) => {
             // A miss is one of a retrieval, with a new exptime or without.
             cache.count(Count::CmdGet);
             cache.count(Count::GetMisses);
-            cache.count_gone(miss);
             cache.count_prefix(key, PrefixCount::Miss);
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use larder_store::Seconds;
+use larder_store::{Seconds, Stats};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
@@ -18,9 +18,12 @@ pub(super) fn push(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
     let sums = shared.sums();
     push_process(shared, now, page);
     push_connections(shared, page);
-    push_commands(&sums, page);
-    push_server(shared, &sums, page);
-    push_items(shared, page);
+    let items = shared.store.stats();
+    push_commands(&sums, &items, page);
+    push_server(shared, &sums, &items, page);
+    push_maintenance(shared, page);
+    push_log(page);
+    push_items(shared, &items, page);
 }
 
 fn push_process(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
@@ -55,7 +58,7 @@ fn push_connections(shared: &Shared, page: &mut Page<'_>) {
     page.push("reserved_fds", reserved_descriptors(shared));
 }
 
-fn push_commands(sums: &Sums, page: &mut Page<'_>) {
+fn push_commands(sums: &Sums, items: &Stats, page: &mut Page<'_>) {
     page.push_all(
         [
             ("cmd_get", Count::CmdGet),
@@ -66,12 +69,13 @@ fn push_commands(sums: &Sums, page: &mut Page<'_>) {
         .map(|(name, count)| (name, sums.get(count))),
     );
     page.push("cmd_meta", sums.get(Count::CmdMeta));
+    page.push("get_hits", sums.get(Count::GetHits));
+    page.push("get_misses", sums.get(Count::GetMisses));
+    // By the store, which knows what any verb met.
+    page.push("get_expired", items.missed_expired);
+    page.push("get_flushed", items.missed_flushed);
     page.push_all(
         [
-            ("get_hits", Count::GetHits),
-            ("get_misses", Count::GetMisses),
-            ("get_expired", Count::GetExpired),
-            ("get_flushed", Count::GetFlushed),
             ("delete_misses", Count::DeleteMisses),
             ("delete_hits", Count::DeleteHits),
             ("incr_misses", Count::IncrMisses),
@@ -93,9 +97,9 @@ fn push_commands(sums: &Sums, page: &mut Page<'_>) {
     page.push("bytes_written", sums.get(Count::BytesWritten));
 }
 
-fn push_server(shared: &Shared, sums: &Sums, page: &mut Page<'_>) {
+fn push_server(shared: &Shared, sums: &Sums, items: &Stats, page: &mut Page<'_>) {
     let connections = &shared.connections;
-    let index_bytes = shared.store.stats().index_bytes;
+    let index_bytes = items.index_bytes;
     page.push("limit_maxbytes", shared.store.memory_limit());
     page.push("accepting_conns", u8::from(!connections.is_paused.load(Relaxed)));
     page.push("listen_disabled_num", connections.pauses.load(Relaxed));
@@ -105,9 +109,13 @@ fn push_server(shared: &Shared, sums: &Sums, page: &mut Page<'_>) {
     // The power of two of as many pointers as the index has bytes: what memcached's number says of its table.
     page.push("hash_power_level", (index_bytes / 8).max(1).ilog2());
     page.push("hash_bytes", index_bytes);
+    page.push("hash_is_expanding", 0);
+}
+
+/// What memcached's crawler, list maintainer and page mover do. Without them it leaves out what they would count.
+fn push_maintenance(shared: &Shared, page: &mut Page<'_>) {
     page.push_all(
         [
-            "hash_is_expanding",
             "slab_reassign_rescues",
             "slab_reassign_chunk_rescues",
             "slab_reassign_evictions_nomem",
@@ -116,9 +124,22 @@ fn push_server(shared: &Shared, sums: &Sums, page: &mut Page<'_>) {
             "slab_reassign_busy_deletes",
             "slab_reassign_running",
             "slabs_moved",
-            "lru_crawler_running",
-            "lru_crawler_starts",
-            "lru_maintainer_juggles",
+        ]
+        .map(|name| (name, 0)),
+    );
+    let maintenance = *shared.maintenance.lock();
+    if maintenance.crawler {
+        page.push("lru_crawler_running", u8::from(shared.crawl.is_running()));
+        page.push("lru_crawler_starts", shared.crawl.starts());
+    }
+    if maintenance.list_maintainer {
+        page.push("lru_maintainer_juggles", 0);
+    }
+}
+
+fn push_log(page: &mut Page<'_>) {
+    page.push_all(
+        [
             "malloc_fails",
             "log_worker_dropped",
             "log_worker_written",
@@ -132,8 +153,8 @@ fn push_server(shared: &Shared, sums: &Sums, page: &mut Page<'_>) {
     );
 }
 
-fn push_items(shared: &Shared, page: &mut Page<'_>) {
-    let items = shared.store.stats();
+fn push_items(shared: &Shared, items: &Stats, page: &mut Page<'_>) {
+    let is_maintained = shared.maintenance.lock().list_maintainer;
     page.push_all([
         ("bytes", items.bytes),
         ("curr_items", items.items),
@@ -141,18 +162,29 @@ fn push_items(shared: &Shared, page: &mut Page<'_>) {
         ("slab_global_page_pool", 0),
         ("expired_unfetched", items.expired_unfetched),
         ("evicted_unfetched", items.evicted_unfetched),
-        ("evicted_active", items.evicted_active),
+    ]);
+    if is_maintained {
+        page.push("evicted_active", items.evicted_active);
+    }
+    page.push_all([
         ("evictions", items.evictions),
         ("reclaimed", items.reclaimed),
-        ("crawler_reclaimed", 0),
-        ("crawler_items_checked", 0),
+        ("crawler_reclaimed", items.swept),
+        ("crawler_items_checked", items.looked_at),
         ("lrutail_reflocked", 0),
-        ("moves_to_cold", 0),
-        ("moves_to_warm", 0),
-        ("moves_within_lru", 0),
-        ("direct_reclaims", 0),
-        ("lru_bumps_dropped", 0),
     ]);
+    if is_maintained {
+        page.push_all(
+            [
+                "moves_to_cold",
+                "moves_to_warm",
+                "moves_within_lru",
+                "direct_reclaims",
+                "lru_bumps_dropped",
+            ]
+            .map(|name| (name, 0)),
+        );
+    }
 }
 
 /// Descriptors that are not clients': standard streams, pollers, listeners and the one in reserve.

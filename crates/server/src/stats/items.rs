@@ -9,47 +9,72 @@ use crate::shared::Shared;
 
 pub(super) fn push_items(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
     let sums = shared.sums();
+    let is_maintained = shared.maintenance.lock().list_maintainer;
     for (class, stats) in classes(shared).into_iter().enumerate() {
         if stats.items == 0 {
             continue;
         }
         let age = stats.oldest_access.map_or(0, |oldest| now.since(oldest));
-        // All items of a class are shown as cold: there is one list, and it is what can be evicted.
-        let lines = [
-            ("number", stats.items),
-            ("number_hot", 0),
-            ("number_warm", 0),
-            ("number_cold", stats.items),
-            ("age_hot", 0),
-            ("age_warm", 0),
-            ("age", u64::from(age)),
-            ("mem_requested", stats.bytes),
-            ("evicted", stats.evicted),
-            ("evicted_nonzero", stats.evicted_nonzero),
-            ("evicted_time", u64::from(stats.last_evicted_age)),
-            ("outofmemory", stats.out_of_memory),
-            ("tailrepairs", 0),
-            ("reclaimed", stats.reclaimed),
-            ("expired_unfetched", stats.expired_unfetched),
-            ("evicted_unfetched", stats.evicted_unfetched),
-            ("evicted_active", 0),
-            ("crawler_reclaimed", 0),
-            ("crawler_items_checked", 0),
-            ("lrutail_reflocked", 0),
-            ("moves_to_cold", 0),
-            ("moves_to_warm", 0),
-            ("moves_within_lru", 0),
-            ("direct_reclaims", 0),
-            ("hits_to_hot", 0),
-            ("hits_to_warm", 0),
-            ("hits_to_cold", sums.get_in_class(ClassCount::GetHits, class)),
-            ("hits_to_temp", 0),
-        ];
-        for (name, value) in lines {
-            page.push(format_args!("items:{}:{name}", class + 1), value);
+        let hits = sums.get_in_class(ClassCount::GetHits, class);
+        for (name, value) in lines(&stats, age.into(), hits) {
+            if is_maintained || !OF_SEVERAL_LISTS.contains(&name) {
+                page.push(format_args!("items:{}:{name}", class + 1), value);
+            }
         }
     }
 }
+
+/// What memcached says of a class. All items are shown as cold: there is one list, and it is what can be evicted.
+const fn lines(stats: &ClassStats, age: u64, hits: u64) -> [(&'static str, u64); 28] {
+    [
+        ("number", stats.items),
+        ("number_hot", 0),
+        ("number_warm", 0),
+        ("number_cold", stats.items),
+        ("age_hot", 0),
+        ("age_warm", 0),
+        ("age", age),
+        ("mem_requested", stats.bytes),
+        ("evicted", stats.evicted),
+        ("evicted_nonzero", stats.evicted_nonzero),
+        ("evicted_time", stats.last_evicted_age as u64),
+        ("outofmemory", stats.out_of_memory),
+        ("tailrepairs", 0),
+        ("reclaimed", stats.reclaimed),
+        ("expired_unfetched", stats.expired_unfetched),
+        ("evicted_unfetched", stats.evicted_unfetched),
+        ("evicted_active", 0),
+        ("crawler_reclaimed", stats.swept),
+        ("crawler_items_checked", stats.looked_at),
+        ("lrutail_reflocked", 0),
+        ("moves_to_cold", 0),
+        ("moves_to_warm", 0),
+        ("moves_within_lru", 0),
+        ("direct_reclaims", 0),
+        ("hits_to_hot", 0),
+        ("hits_to_warm", 0),
+        ("hits_to_cold", hits),
+        ("hits_to_temp", 0),
+    ]
+}
+
+/// What memcached leaves out where a class has one list.
+const OF_SEVERAL_LISTS: &[&str] = &[
+    "number_hot",
+    "number_warm",
+    "number_cold",
+    "age_hot",
+    "age_warm",
+    "evicted_active",
+    "moves_to_cold",
+    "moves_to_warm",
+    "moves_within_lru",
+    "direct_reclaims",
+    "hits_to_hot",
+    "hits_to_warm",
+    "hits_to_cold",
+    "hits_to_temp",
+];
 
 pub(super) fn push_slabs(shared: &Shared, page: &mut Page<'_>) {
     let sums = shared.sums();
@@ -112,6 +137,13 @@ fn chunks(stats: &ClassStats, chunk_size: u32) -> Chunks {
         stats.bytes.div_ceil(chunk_size)
     };
     Chunks { per_page, pages: used.div_ceil(per_page), used }
+}
+
+/// How many of memcached's pages each class would have.
+pub(crate) fn class_pages(shared: &Shared) -> Vec<u64> {
+    let sizes = shared.classes.chunk_sizes().iter();
+    let classes = classes(shared);
+    classes.iter().zip(sizes).map(|(stats, &size)| chunks(stats, size).pages).collect()
 }
 
 /// The store's classes, with what is larger than the last counted in the last.

@@ -23,7 +23,10 @@ pub(super) fn push(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
         ("ext_drop_under", "0"),
         ("ext_max_sleep", "1000000"),
         ("ext_max_frag", "0.80"),
-        ("slab_automove_freeratio", "0.010"),
+    ]);
+    let free_ratio = shared.maintenance.lock().automove_free_ratio;
+    page.push("slab_automove_freeratio", format_args!("{free_ratio:.3}"));
+    page.push_all([
         ("ext_drop_unread", "no"),
         ("ssl_enabled", "no"),
         ("num_napi_ids", "(null)"),
@@ -79,33 +82,28 @@ fn push_protocol(shared: &Shared, page: &mut Page<'_>) {
 fn push_tuning(shared: &Shared, page: &mut Page<'_>) {
     let config = &shared.config;
     let tuning = &config.tuning;
+    let maintenance = *shared.maintenance.lock();
     page.push("hashpower_init", tuning.hash_power);
-    page.push_all([
-        ("slab_reassign", "no"),
-        ("slab_automove", "0"),
-        ("slab_automove_ratio", "0.80"),
-        ("slab_automove_window", "30"),
-    ]);
+    page.push("slab_reassign", yes(maintenance.reassign));
+    page.push("slab_automove", maintenance.automove);
+    page.push("slab_automove_ratio", format_args!("{:.2}", maintenance.automove_ratio));
+    page.push("slab_automove_window", maintenance.automove_window);
     page.push("slab_chunk_max", tuning.slab_chunk_max);
-    page.push_all([
-        ("lru_crawler", "no"),
-        ("lru_crawler_sleep", "100"),
-        ("lru_crawler_tocrawl", "0"),
-        ("tail_repair_time", "0"),
-    ]);
+    page.push("lru_crawler", yes(maintenance.crawler));
+    page.push("lru_crawler_sleep", maintenance.crawler_sleep_micros);
+    page.push("lru_crawler_tocrawl", maintenance.crawler_items);
+    page.push("tail_repair_time", maintenance.tail_repair_seconds);
     page.push("flush_enabled", yes(config.flush));
     page.push("dump_enabled", yes(config.dumps));
     page.push("hash_algorithm", &tuning.hash_algorithm);
-    page.push_all([
-        ("lru_maintainer_thread", "no"),
-        ("lru_segmented", "no"),
-        ("hot_lru_pct", "20"),
-        ("warm_lru_pct", "40"),
-        ("hot_max_factor", "0.20"),
-        ("warm_max_factor", "2.00"),
-        ("temp_lru", "no"),
-        ("temporary_ttl", "61"),
-    ]);
+    page.push("lru_maintainer_thread", yes(maintenance.list_maintainer));
+    page.push("lru_segmented", yes(maintenance.segmented));
+    page.push("hot_lru_pct", maintenance.hot_percent);
+    page.push("warm_lru_pct", maintenance.warm_percent);
+    page.push("hot_max_factor", format_args!("{:.2}", maintenance.hot_factor));
+    page.push("warm_max_factor", format_args!("{:.2}", maintenance.warm_factor));
+    page.push("temp_lru", yes(maintenance.temporary_list));
+    page.push("temporary_ttl", maintenance.temporary_ttl);
     page.push("idle_timeout", config.idle_timeout.map_or(0, |timeout| timeout.as_secs()));
     page.push_all([("watcher_logbuf_size", 0), ("worker_logbuf_size", 0)]);
     page.push("read_buf_mem_limit", config.budgets.incomplete_command_bytes);

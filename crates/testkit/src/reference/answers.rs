@@ -90,7 +90,7 @@ impl Server<'_> {
                     Err(status) => (false, status),
                 }
             }
-            Meaning::Order { change, quiet } => (quiet, self.model.obey(&change)),
+            Meaning::Order { change, quiet } => (quiet, self.model.obey(&change.change())),
             Meaning::Shutdown(mode) => (false, self.model.shut_down(mode).err()?),
             Meaning::Stats { topic } => {
                 self.model.stats(Words::new(&topic.join(&b' ')), &mut self.out);

@@ -1,12 +1,13 @@
 //! What a line means, owned and comparable.
 
 use larder_protocol::{
-    Arithmetic, Change, ClockChange, Delete, Delta, DumpForm, FlushAll, MemoryLimit,
-    MetaArithmetic, MetaSet, Order, ParseError, Rejection, Request, Retrieval, ShutdownMode,
-    Storage, StoreMode, Touch, Verbosity, Words,
+    Arithmetic, Delete, Delta, DumpForm, FlushAll, MemoryLimit, MetaArithmetic, MetaSet, Order,
+    ParseError, Rejection, Request, Retrieval, ShutdownMode, Storage, StoreMode, Touch, Verbosity,
+    Words,
 };
 
 use super::meta::{MetaCommand, MetaMeaning};
+use super::order::{self, Ordered};
 
 /// What a line means: [`Request`] or [`Rejection`], without a line to borrow from. The fields are theirs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub enum Meaning {
     /// `mn`.
     MetaNoop,
     /// What operators order.
-    Order { change: Change, quiet: bool },
+    Order { change: Ordered, quiet: bool },
     /// `quit`.
     Quit,
     /// No request.
@@ -68,7 +69,7 @@ impl Meaning {
             | Self::Storage { quiet, .. }
             | Self::Touch { quiet, .. }
             | Self::Verbosity { quiet, .. } => Some(quiet),
-            Self::Order { change, quiet } => has_noreply(change).then_some(quiet),
+            Self::Order { change, quiet } => order::has_noreply(change).then_some(quiet),
             Self::Get { .. }
             | Self::KeyDump { .. }
             | Self::Meta(_)
@@ -114,7 +115,9 @@ impl From<Result<Request<'_>, Rejection>> for Meaning {
             Ok(Request::MetaSet(MetaSet { meta, mode, value_len })) => {
                 MetaMeaning::of(MetaCommand::Set(mode, value_len), &meta)
             }
-            Ok(Request::Order(Order { change, quiet })) => Self::Order { change, quiet },
+            Ok(Request::Order(Order { change, quiet })) => {
+                Self::Order { change: change.into(), quiet }
+            }
             Ok(Request::Quit) => Self::Quit,
             Ok(Request::Shutdown(mode)) => Self::Shutdown(mode),
             Ok(Request::Stats(stats)) => Self::Stats { topic: owned(stats.topic) },
@@ -169,7 +172,7 @@ pub fn print(meaning: &Meaning) -> Vec<u8> {
         Meaning::Meta(meta) => words = meta.line(),
         Meaning::MetaDebug { key } => words = vec![b"me".to_vec(), key.clone()],
         Meaning::MetaNoop => words = vec![b"mn ".to_vec()],
-        Meaning::Order { change, .. } => words = order_words(change),
+        Meaning::Order { change, .. } => words = order::words_of(change),
         Meaning::Quit => say(&"quit"),
         Meaning::Refused { .. } => say(&"refused"),
         Meaning::Shutdown(mode) => {
@@ -201,26 +204,6 @@ pub fn print(meaning: &Meaning) -> Vec<u8> {
         words.push(b"noreply".to_vec());
     }
     words.join(&b' ')
-}
-
-/// Whether the order exists with `noreply`.
-const fn has_noreply(change: &Change) -> bool {
-    match change {
-        Change::Clock(_) => false,
-    }
-}
-
-fn order_words(change: &Change) -> Vec<Vec<u8>> {
-    match change {
-        Change::Clock(clock) => {
-            let word = match clock {
-                ClockChange::Pause => b"p".to_vec(),
-                ClockChange::Resume => b"r".to_vec(),
-                ClockChange::Shift(seconds) => text(seconds),
-            };
-            vec![b"debugtime".to_vec(), word]
-        }
-    }
 }
 
 fn store_name(mode: StoreMode) -> Vec<u8> {

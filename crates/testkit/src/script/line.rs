@@ -1,6 +1,6 @@
 //! Requests that are right in every detail.
 
-use larder_protocol::{Change, ClockChange, Delta, DumpForm, ShutdownMode, StoreMode};
+use larder_protocol::{Delta, ShutdownMode, StoreMode};
 
 use super::Choices;
 use crate::reference::Meaning;
@@ -29,8 +29,8 @@ pub fn valid_line(choices: &mut Choices<'_>) -> Meaning {
         }
         _ => match choices.below(6) {
             0 => Meaning::Version,
-            4 => key_dump(choices),
-            5 => order(choices),
+            4 => super::order::key_dump(choices),
+            5 => super::order::order(choices),
             1 => Meaning::Shutdown(ShutdownMode::Graceful),
             _ => {
                 let topics: &[&[&str]] = &[&[], &["items"], &["reset"], &["x"], &["detail", "on"]];
@@ -39,18 +39,6 @@ pub fn valid_line(choices: &mut Choices<'_>) -> Meaning {
             }
         },
     }
-}
-
-fn key_dump(choices: &mut Choices<'_>) -> Meaning {
-    let lists: [&[u8]; 8] = [b"all", b"all", b"hash", b"1", b"2,3", b"1,,63", b"64", b","];
-    let form = choices.pick(&[DumpForm::Details, DumpForm::Requests]);
-    Meaning::KeyDump { form, classes: choices.pick(&lists).to_vec() }
-}
-
-fn order(choices: &mut Choices<'_>) -> Meaning {
-    let shift = choices.pick(&[0, 1, -1, 86_400, i64::MAX, i64::MIN]);
-    let clocks = [ClockChange::Pause, ClockChange::Resume, ClockChange::Shift(shift)];
-    Meaning::Order { change: Change::Clock(choices.pick(&clocks)), quiet: false }
 }
 
 /// A retrieval of up to eight keys.
