@@ -44,6 +44,24 @@
 //! `{cas=X}` is a number, kept as `X`. `{X}` is that number, in `C` and `S` lines. `{now+2}` in a
 //! `C` line is the server's Unix time plus 2 seconds (`{now-2}` minus).
 //!
+//! **Frames** of the binary protocol stand in `CB`, `SB` and `MB` lines, in words; `CB2:` is connection 2. An opcode, by name or as
+//! `0x1b`, then fields, the lengths being what they come to:
+//!
+//! ```text
+//! CB: set key=k flags=7 exptime=60 value=a\x20b cas={X}
+//! SB: set cas={cas=Y}
+//! CB: get key=k
+//! SB: get flags=7 value=a\x20b cas={Y}
+//! CB: incr key=n delta=5 initial=1 exptime=never-create
+//! SB: incr status=not-found
+//! CB: noop opaque=0x01020304 keylen=5 bodylen=3
+//! SB: {frames} stat key=pid value=7      any number of whole responses first, as few as do
+//! ```
+//!
+//! `extras=` is for extras that the opcode does not have; `magic type vbucket keylen extraslen bodylen opaque` put another number
+//! in their place. A response says its `status`, whose words are its value unless it has another value or a key; `number=` is a
+//! value of eight bytes. `cas={any}` is any number.
+//!
 //! **Where memcached 1.6.18 answers otherwise**, `M` lines after an `S` line say what it sends in
 //! place of that line, and a comment says which known difference excuses it:
 //!
@@ -54,6 +72,7 @@
 //! # because missing-arguments: ERROR became CLIENT_ERROR
 //! ```
 
+mod frame;
 mod parse;
 mod pattern;
 mod play;

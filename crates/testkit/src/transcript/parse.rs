@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 use std::{fs, io};
 
+use super::frame::{self, Side};
 use super::{Difference, Expectation, Pattern, Piece, Step, Transcript};
 
 /// Reads the transcripts of one file.
@@ -86,15 +87,15 @@ impl Parser {
         if let Some(because) = line.strip_prefix("# because ") {
             return self.excuse(because);
         }
-        if let Some((speaker, connection, text)) = spoken(line)? {
+        if let Some(Spoken { speaker, connection, text, is_frame }) = spoken(line)? {
             if speaker != 'M' {
                 self.require_excuse()?;
             }
-            let mut said =
-                pattern(text.strip_suffix('\\').filter(|_| is_unended(text)).unwrap_or(text))?;
-            if !is_unended(text) {
-                said.push_literal(b"\r\n");
-            }
+            let said = match speaker {
+                'C' if is_frame => frame::pattern(text, Side::Client)?,
+                _ if is_frame => frame::pattern(text, Side::Server)?,
+                _ => line_pattern(text)?,
+            };
             return match speaker {
                 'C' => self.send(connection, said),
                 'S' => self.expect(connection, said),
@@ -149,11 +150,12 @@ impl Parser {
     }
 
     fn send(&mut self, connection: usize, said: Pattern) -> Result<(), String> {
-        if said
-            .pieces
-            .iter()
-            .any(|piece| matches!(piece, Piece::Any | Piece::Lines | Piece::Number(_)))
-        {
+        if said.pieces.iter().any(|piece| {
+            !matches!(
+                piece,
+                Piece::Literal(_) | Piece::Kept(_) | Piece::KeptWide(_) | Piece::Now(_)
+            )
+        }) {
             return Err("a pattern cannot be sent".to_owned());
         }
         let replied = self
@@ -272,15 +274,40 @@ impl Parser {
     }
 }
 
+/// A line that is said.
+struct Spoken<'l> {
+    speaker: char,
+    connection: usize,
+    text: &'l str,
+    /// The text is a frame in words.
+    is_frame: bool,
+}
+
 /// Who says what on which connection, if the line is one that is said.
-fn spoken(line: &str) -> Result<Option<(char, usize, &str)>, String> {
+fn spoken(line: &str) -> Result<Option<Spoken<'_>>, String> {
     let Some(speaker) = line.chars().next().filter(|first| matches!(first, 'C' | 'S' | 'M')) else {
         return Ok(None);
     };
     let Some((number, text)) = line[1..].split_once(':') else {
         return Ok(None);
     };
-    Ok(Some((speaker, connection_number(number)?, text.strip_prefix(' ').unwrap_or(text))))
+    let (number, is_frame) = match number.strip_prefix('B') {
+        Some(number) => (number, true),
+        None => (number, false),
+    };
+    let connection = connection_number(number)?;
+    let text = text.strip_prefix(' ').unwrap_or(text);
+    Ok(Some(Spoken { speaker, connection, text, is_frame }))
+}
+
+/// The bytes of a line, with its end unless the text says that it has none.
+fn line_pattern(text: &str) -> Result<Pattern, String> {
+    if let Some(text) = text.strip_suffix('\\').filter(|_| is_unended(text)) {
+        return pattern(text);
+    }
+    let mut said = pattern(text)?;
+    said.push_literal(b"\r\n");
+    Ok(said)
 }
 
 fn connection_number(text: &str) -> Result<usize, String> {
@@ -297,7 +324,7 @@ fn is_unended(text: &str) -> bool {
 }
 
 /// The bytes and patterns of a text.
-fn pattern(text: &str) -> Result<Pattern, String> {
+pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
     let mut pattern = Pattern::default();
     let mut rest = text;
     while let Some(at) = rest.find(['\\', '{']) {
@@ -346,7 +373,7 @@ fn escape(special: &str, pattern: &mut Pattern) -> Result<usize, String> {
     Ok(2)
 }
 
-fn piece(text: &str) -> Result<Piece, String> {
+pub(super) fn piece(text: &str) -> Result<Piece, String> {
     if let Some(shift) = text.strip_prefix("now") {
         let shift = if shift.is_empty() { "0" } else { shift };
         return Ok(Piece::Now(shift.parse().map_err(|_| format!("not a number: {shift}"))?));

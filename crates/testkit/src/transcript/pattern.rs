@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
+use larder_protocol::binary::{HEAD_LEN, Header, MAGIC_RESPONSE};
+
 /// Numbers kept from replies, by the name they were kept under.
 pub type Values = BTreeMap<String, u64>;
 
@@ -20,6 +22,10 @@ pub enum Piece {
     Any,
     /// `{X}`: the number that was kept as `X`.
     Kept(String),
+    /// `{frames}`: whole responses of the binary protocol, as few as do.
+    Frames,
+    /// The number that was kept as this, in eight bytes.
+    KeptWide(String),
     /// `{lines}`: whole lines, as few as do, none of them `END`.
     Lines,
     /// These bytes.
@@ -28,6 +34,8 @@ pub enum Piece {
     Now(i64),
     /// `{u64}`, or `{cas=X}` with the name it is kept under.
     Number(Option<String>),
+    /// Any number in eight bytes, the highest first, with the name it is kept under.
+    Wide(Option<String>),
 }
 
 /// How received bytes compare with a pattern.
@@ -82,7 +90,10 @@ impl Pattern {
                     let time = now.checked_add_signed(*shift)?;
                     bytes.extend_from_slice(time.to_string().as_bytes());
                 }
-                Piece::Any | Piece::Lines | Piece::Number(_) => return None,
+                Piece::KeptWide(name) => bytes.extend_from_slice(&values.get(name)?.to_be_bytes()),
+                Piece::Any | Piece::Frames | Piece::Lines | Piece::Number(_) | Piece::Wide(_) => {
+                    return None;
+                }
             }
         }
         Some(bytes)
@@ -103,11 +114,16 @@ impl Display for Pattern {
         self.pieces.iter().try_for_each(|piece| match piece {
             Piece::Any => formatter.write_str("{any}"),
             Piece::Kept(name) => write!(formatter, "{{{name}}}"),
+            Piece::Frames => formatter.write_str("{frames}"),
+            Piece::KeptWide(name) => write!(formatter, "{{{name}}}"),
             Piece::Lines => formatter.write_str("{lines}"),
             Piece::Literal(bytes) => write!(formatter, "{}", bytes.escape_ascii()),
             Piece::Now(shift) => write!(formatter, "{{now{shift:+}}}"),
             Piece::Number(None) => formatter.write_str("{u64}"),
-            Piece::Number(Some(name)) => write!(formatter, "{{cas={name}}}"),
+            Piece::Wide(None) => formatter.write_str("{any}"),
+            Piece::Number(Some(name)) | Piece::Wide(Some(name)) => {
+                write!(formatter, "{{cas={name}}}")
+            }
         })
     }
 }
@@ -129,7 +145,33 @@ fn matches(pieces: &[Piece], received: &[u8], at: usize, values: &Values) -> Mat
             },
             None => Match::Not,
         },
+        Piece::KeptWide(name) => match values.get(name) {
+            Some(value) => match literally(&value.to_be_bytes(), left) {
+                Match::Whole(len, _) => matches(rest, received, at + len, values),
+                other => other,
+            },
+            None => Match::Not,
+        },
         Piece::Number(name) => number(name.as_deref(), rest, received, at, values),
+        Piece::Wide(name) => match left.first_chunk() {
+            None => Match::Partial,
+            Some(bytes) => {
+                let value = u64::from_be_bytes(*bytes);
+                keep(name.as_deref(), value, rest, received, at + bytes.len(), values)
+            }
+        },
+        Piece::Frames => {
+            let (mut lens, mut len) = (vec![0], 0);
+            while let Some(frame_len) = frame_len(&left[len..]) {
+                len += frame_len;
+                lens.push(len);
+            }
+            // One more frame may come.
+            match first_that_matches(lens, rest, received, at, values) {
+                Match::Not => Match::Partial,
+                outcome => outcome,
+            }
+        }
         Piece::Any => {
             let line_len = left.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
             first_that_matches(0..=line_len.unwrap_or(left.len()), rest, received, at, values)
@@ -178,12 +220,29 @@ fn number(
     else {
         return Match::Not;
     };
-    let Some(name) = name else {
-        return matches(rest, received, at + len, values);
-    };
+    keep(name, value, rest, received, at + len, values)
+}
+
+/// The length of the response that these bytes begin with, if all of it is there.
+fn frame_len(bytes: &[u8]) -> Option<usize> {
+    let header = Header::parse(bytes.first_chunk()?);
+    let len = HEAD_LEN + usize::try_from(header.body_len).ok()?;
+    (header.magic == MAGIC_RESPONSE && len <= bytes.len()).then_some(len)
+}
+
+/// Goes on behind a number, and keeps it if it has a name.
+fn keep(
+    name: Option<&str>,
+    value: u64,
+    rest: &[Piece],
+    received: &[u8],
+    at: usize,
+    values: &Values,
+) -> Match {
+    let Some(name) = name else { return matches(rest, received, at, values) };
     let mut known = values.clone();
     known.insert(name.to_owned(), value);
-    match matches(rest, received, at + len, &known) {
+    match matches(rest, received, at, &known) {
         Match::Whole(end, mut kept) => {
             kept.insert(name.to_owned(), value);
             Match::Whole(end, kept)
