@@ -54,8 +54,9 @@ fn bind_address(bound: &mut Bound, addr: SocketAddr) -> io::Result<()> {
         // The system deals clients out to all the sockets of an address that say so.
         socket.set_reuse_port(true)?;
         socket.set_nonblocking(true)?;
-        // For a reply that is many datagrams at once; the system gives what it allows.
-        let _ = socket.set_send_buffer_size(SEND_BUFFER_BYTES);
+        // For requests and replies that are many datagrams at once; the system gives what it allows.
+        let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
+        let _ = socket.set_send_buffer_size(BUFFER_BYTES);
         socket.bind(&free.into())?;
         sockets.push(socket.into());
     }
@@ -79,5 +80,5 @@ fn open(addr: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// What the system may hold of replies that the network has not taken yet.
-const SEND_BUFFER_BYTES: usize = 1 << 20;
+/// What the system may hold for one socket: requests that were not read yet, and replies that the network has not taken.
+const BUFFER_BYTES: usize = 1 << 20;

@@ -454,6 +454,23 @@ fn udp_may_be_all_there_is() {
 }
 
 #[test]
+fn several_addresses_are_served() {
+    let mut listen: Vec<SocketAddr> = vec![([127, 0, 0, 1], 0).into(), ([127, 0, 0, 2], 0).into()];
+    if std::net::UdpSocket::bind("[::1]:0").is_ok() {
+        listen.push("[::1]:0".parse().unwrap());
+    }
+    let server = Running::start(Config { threads: 2, ..config_with(udp_at(listen.clone())) });
+    assert_eq!(server.udp_addrs.len(), listen.len());
+    for (addr, asked) in server.udp_addrs.iter().zip(listen) {
+        assert_eq!(addr.ip(), asked.ip());
+        assert_eq!(addr.port(), server.udp_addrs[0].port(), "one port for all");
+        for _ in 0..10 {
+            assert_eq!(Datagrams::to(*addr).text(b"version\r\n"), "VERSION 1.6.45\r\n", "{addr}");
+        }
+    }
+}
+
+#[test]
 fn an_address_that_somebody_has_is_refused() {
     let (server, _) = start();
     let again = Config { udp: udp_at(server.udp_addrs.clone()), ..config() };
