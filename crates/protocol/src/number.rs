@@ -8,12 +8,11 @@ pub fn parse_number(token: &[u8]) -> Option<u64> {
     parse_digits(token.strip_prefix(b"+").unwrap_or(token))
 }
 
-/// Reads a token as a signed decimal number of 32 bits, by the same rules.
+/// Reads a token as memcached reads an exptime: a signed decimal number of 64 bits by the same rules, of which the low 32
+/// bits count. libmemcached's -1 arrives as 4294967295.
+#[expect(clippy::cast_possible_truncation, reason = "the truncation is memcached's rule")]
 pub(crate) fn parse_signed(token: &[u8]) -> Option<i32> {
-    match without_blanks(token).strip_prefix(b"-") {
-        Some(digits) => i32::try_from(-i64::try_from(parse_digits(digits)?).ok()?).ok(),
-        None => i32::try_from(parse_number(token)?).ok(),
-    }
+    parse_signed_wide(token).map(|number| number as i32)
 }
 
 /// Reads a token as a signed decimal number of 64 bits, by the same rules.
@@ -81,15 +80,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signed_numbers_have_32_bits() {
+    fn of_signed_numbers_the_low_bits_count() {
         for (token, expected) in [
             (&b"0"[..], Some(0)),
             (b"-1", Some(-1)),
             (b"+7", Some(7)),
             (b"2147483647", Some(i32::MAX)),
             (b"-2147483648", Some(i32::MIN)),
-            (b"2147483648", None),
-            (b"-2147483649", None),
+            (b"2147483648", Some(i32::MIN)),
+            (b"-2147483649", Some(i32::MAX)),
+            (b"4294967295", Some(-1)),
+            (b"4294967296", Some(0)),
+            (b"9223372036854775807", Some(-1)),
+            (b"-9223372036854775808", Some(0)),
+            (b"9223372036854775808", None),
             (b"-9223372036854775809", None),
             (b"-", None),
             (b"-+1", None),

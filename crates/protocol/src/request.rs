@@ -145,7 +145,8 @@ pub struct Storage<'a> {
     pub key: &'a [u8],
     /// The client's own 32 bits.
     pub flags: u32,
-    /// 0 never, negative at once, up to 30 days relative, above that absolute Unix time, in seconds.
+    /// 0 never, negative at once, up to 30 days relative, above that absolute Unix time, in seconds. Of what was sent these
+    /// are the low 32 bits.
     pub exptime: i32,
     /// Length of the data block, its line end not counted.
     pub value_len: usize,
@@ -210,7 +211,7 @@ pub enum ParseError {
     DeleteUsage,
     /// `incr` or `decr` by something that is no 64-bit number.
     InvalidDelta,
-    /// `touch`, `gat` or `flush_all` with an exptime that is no 32-bit number.
+    /// `touch`, `gat` or `flush_all` with an exptime that is no 64-bit number.
     InvalidExptime,
     /// A browser's or a proxy's HTTP request: the connection is closed without a word.
     Http,

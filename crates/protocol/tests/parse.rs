@@ -75,7 +75,7 @@ fn a_refused_data_block_is_skipped_when_its_length_is_known() {
     check("set k -1 0 3", "BadFormat quiet=false skip=5");
     check("set k 18446744073709551616 0 3", "BadFormat quiet=false skip=5");
     check("set k 0 x 3 noreply", "BadFormat quiet=true skip=5");
-    check("set k 0 2147483648 0", "BadFormat quiet=false skip=2");
+    check("set k 0 9223372036854775808 0", "BadFormat quiet=false skip=2");
     check("cas k 0 0 3 x noreply", "BadFormat quiet=true skip=5");
     check("cas k 0 0 3", "BadFormat quiet=false skip=5");
     check(&format!("set {} 0 0 7", "k".repeat(251)), "BadFormat quiet=false skip=9");

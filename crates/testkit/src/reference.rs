@@ -214,15 +214,10 @@ fn number(word: &[u8]) -> Option<u64> {
     if is_number { digits.parse().ok() } else { None }
 }
 
-/// A signed number of 32 bits.
+/// The last 32 bits of a signed number of 64.
 fn signed(word: &[u8]) -> Option<i32> {
-    match looked_at(word) {
-        [b'-', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
-            i32::try_from(-i128::from(number(digits)?)).ok()
-        }
-        [b'-', ..] => None,
-        word => i32::try_from(number(word)?).ok(),
-    }
+    let [_, _, _, _, low @ ..] = signed_wide(word)?.to_be_bytes();
+    Some(i32::from_be_bytes(low))
 }
 
 /// A signed number of 64 bits.

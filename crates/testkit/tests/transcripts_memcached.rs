@@ -60,7 +60,7 @@ const KNOWN_DIFFERENCES: &[&str] = &[
     // Larder's own: a binary value that the opcode does not have closes the connection.
     "value-reparsed",
     "version",
-    // 1.6.18 takes numbers that do not fit their 32 bits.
+    // 1.6.18 takes flags and lengths that do not fit their 32 bits.
     "wide-numbers",
 ];
 
