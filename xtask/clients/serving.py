@@ -36,7 +36,7 @@ def started(program, switches, appears=None):
         ports = os.path.join(directory, "port")
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         process = subprocess.Popen(
-            [program, *switches, "-U", "0", *user],
+            [program, "-U", "0", *switches, *user],
             env={**os.environ, "MEMCACHED_PORT_FILENAME": ports},
         )
         try:
