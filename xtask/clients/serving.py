@@ -9,11 +9,12 @@ from checks import until
 
 
 @contextlib.contextmanager
-def serving(program, *, host="127.0.0.1"):
-    """Runs a server on a free port, and gives that port."""
-    with started(program, ["-p", "-1", "-l", host]) as (directory, _):
+def serving(program, *, host="127.0.0.1", udp=False):
+    """Runs a server on a free port of TCP, or of UDP instead, and gives that port."""
+    ports = ["-p", "0", "-U", "-1"] if udp else ["-p", "-1"]
+    with started(program, [*ports, "-l", host]) as (directory, _):
         with open(os.path.join(directory, "port"), encoding="ascii") as lines:
-            # `TCP INET: 40123`, or `TCP INET6: 40123`.
+            # `TCP INET: 40123`, `TCP INET6: 40123` or `UDP INET: 40123`.
             yield int(lines.readline().rsplit(None, 1)[1])
 
 
