@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) crawl: Crawl,
     pub(crate) maintenance: Mutex<Maintenance>,
     pub(crate) verbosity: AtomicU8,
+    /// Whether `stats sizes` counts.
+    pub(crate) track_sizes: AtomicBool,
     pub(crate) stop: Stop,
     /// The sums at the last `stats reset`.
     reset_at: Mutex<Sums>,
@@ -70,6 +72,7 @@ impl Shared {
             listeners,
             udp: udp::Account::new(&config.udp, udp_addrs),
             verbosity: AtomicU8::new(config.verbosity),
+            track_sizes: AtomicBool::new(config.tuning.track_sizes),
             stop: Stop::new(waker),
             reset_at: Mutex::new(Sums::zero()),
             config,

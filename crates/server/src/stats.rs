@@ -7,6 +7,7 @@ mod larder;
 mod settings;
 
 use std::fmt::{self, Write as _};
+use std::sync::atomic::Ordering::Relaxed;
 
 use larder_protocol::{Status, Words, push_stat};
 use larder_store::Seconds;
@@ -28,32 +29,56 @@ pub(crate) fn answer(
         page(out, |page| general::push(shared, now, page));
         return None;
     };
-    match name {
-        b"reset" => {
+    match topic_of(name) {
+        "reset" => {
             shared.reset_counts();
             out.extend_from_slice(Status::Reset.line());
         }
-        b"detail" if !shared.config.dumps => {
+        "detail" if !shared.config.dumps => {
             out.extend_from_slice(b"CLIENT_ERROR stats detail not allowed\r\n");
         }
-        b"cachedump" if !shared.config.dumps => {
+        "cachedump" if !shared.config.dumps => {
             out.extend_from_slice(b"CLIENT_ERROR stats cachedump not allowed\r\n");
         }
-        b"detail" => detail(shared, topic.next(), out),
-        b"settings" => page(out, |page| settings::push(shared, now, page)),
-        b"items" => page(out, |page| items::push_items(shared, now, page)),
-        b"slabs" => page(out, |page| items::push_slabs(shared, page)),
-        b"sizes" if shared.config.tuning.track_sizes => return Some(Listing::of_sizes()),
-        b"sizes" => page(out, |page| page.push("sizes_status", "disabled")),
-        b"cachedump" => match Listing::of_class(topic) {
+        "detail" => detail(shared, topic.next(), out),
+        "settings" => page(out, |page| settings::push(shared, now, page)),
+        "items" => page(out, |page| items::push_items(shared, now, page)),
+        "slabs" => page(out, |page| items::push_slabs(shared, page)),
+        "sizes" if shared.track_sizes.load(Relaxed) => return Some(Listing::of_sizes()),
+        "sizes" => page(out, |page| page.push("sizes_status", "disabled")),
+        "sizes_enable" => track_sizes(shared, true, out),
+        "sizes_disable" => track_sizes(shared, false, out),
+        "cachedump" => match Listing::of_class(topic) {
             Ok(listing) => return Some(listing),
             Err(line) => out.extend_from_slice(line),
         },
-        b"conns" => page(out, |page| larder::push_connections(shared, asking, now, page)),
-        b"larder" => page(out, |page| larder::push(shared, page)),
+        "conns" => page(out, |page| larder::push_connections(shared, asking, now, page)),
+        // There is no second tier; what there is of it is the end.
+        "extstore" => page(out, |_| {}),
+        "larder" => page(out, |page| larder::push(shared, page)),
         _ => out.extend_from_slice(Status::Error.line()),
     }
     None
+}
+
+/// The topic that a word means. As in memcached, the beginning of some is enough; the first in this order counts.
+fn topic_of(word: &[u8]) -> &'static str {
+    let by_beginning = ABBREVIATED.iter().find(|topic| topic.as_bytes().starts_with(word));
+    let whole = || WHOLE.iter().find(|topic| topic.as_bytes() == word);
+    by_beginning.or_else(whole).copied().unwrap_or_default()
+}
+
+/// Topics that may be abbreviated.
+const ABBREVIATED: &[&str] = &["reset", "detail", "settings", "cachedump", "conns"];
+
+/// Topics that may not.
+const WHOLE: &[&str] =
+    &["extstore", "items", "larder", "sizes", "sizes_disable", "sizes_enable", "slabs"];
+
+/// Lets `stats sizes` count, or not. Nothing has to be kept for it: it looks at the items when it is asked.
+fn track_sizes(shared: &Shared, is_on: bool, out: &mut Vec<u8>) {
+    shared.track_sizes.store(is_on, Relaxed);
+    page(out, |page| page.push("sizes_status", if is_on { "enabled" } else { "disabled" }));
 }
 
 /// Counters by key prefix: on, off, or all of them.

@@ -157,7 +157,7 @@ impl Inner {
         if let Some(outcome) = refused {
             // One that is gone is removed and counted, as by every other verb that meets it.
             let mut bodies = Released::default();
-            items.find_live(draft.hash, draft.key(), now, &mut bodies);
+            items.find_live_to_store(draft.hash, draft.key(), now, &mut bodies);
             drop(items);
             return Ok(Committed { outcome, value_len });
         }
@@ -219,7 +219,7 @@ impl Inner {
         loop {
             let mut items = shard.lock(now);
             let mut bodies = Released::default();
-            let found = items.find_live(draft.hash, draft.key(), now, &mut bodies);
+            let found = items.find_live_to_store(draft.hash, draft.key(), now, &mut bodies);
             let Found::Live(index) = found else {
                 drop(items);
                 match self.create_joined(draft, terms, now, grant) {

@@ -102,7 +102,7 @@ pub(crate) struct Items {
 pub(crate) enum Farewell {
     Deleted,
     Evicted(Seconds),
-    /// Met by whoever needed room.
+    /// Gone already, and met by whoever needed room or stored it anew.
     Expired,
     Flushed,
     /// It had expired, and was met by whoever asked for it.
@@ -207,6 +207,21 @@ impl Items {
         found
     }
 
+    /// The same for a store that may be refused: what it meets makes room.
+    pub(crate) fn find_live_to_store(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        now: Seconds,
+        bodies: &mut Released,
+    ) -> Found {
+        let found = self.find(hash, key, now);
+        if let Found::Expired(index) | Found::Flushed(index) = found {
+            bodies.push(self.remove(index, Farewell::Expired));
+        }
+        found
+    }
+
     /// Marks a hit.
     pub(crate) fn mark(&mut self, index: u32, now: Seconds) {
         let slot = &mut self.slots[index];
@@ -277,8 +292,7 @@ impl Items {
     ) -> (u64, Option<Arc<Kept>>) {
         let cas = self.given_cas(with.cas);
         match self.judge(index, now) {
-            Found::Expired(_) => self.counters.missed_expired += 1,
-            Found::Flushed(_) => self.counters.missed_flushed += 1,
+            Found::Expired(_) | Found::Flushed(_) => self.count_expired(index, Farewell::Expired),
             Found::Absent | Found::Live(_) => {}
         }
         self.count_out(index);

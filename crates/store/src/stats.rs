@@ -25,17 +25,17 @@ pub struct Stats {
     pub evicted_unfetched: u64,
     /// Of these, hit since they were last looked at.
     pub evicted_active: u64,
-    /// Items that had expired without having been fetched, met by whoever needed room or looked for them.
+    /// Of those in `reclaimed` and `swept`, such as were never fetched.
     pub expired_unfetched: u64,
-    /// Expired items that whoever needed room met.
+    /// Expired items met by whoever needed room, and expired and flushed ones met by whoever stored them anew.
     pub reclaimed: u64,
     /// Expired items that [`crate::Store::sweep`] removed.
     pub swept: u64,
     /// Items that were looked at to find these.
     pub looked_at: u64,
-    /// Expired items that somebody asked for, or stored anew.
+    /// Expired items that somebody asked for.
     pub missed_expired: u64,
-    /// Flushed items that somebody asked for, or stored anew.
+    /// Flushed items that somebody asked for.
     pub missed_flushed: u64,
     /// Refusals for want of memory.
     pub out_of_memory: u64,
@@ -54,9 +54,9 @@ pub struct ClassStats {
     pub evicted_nonzero: u64,
     /// Of these, never fetched.
     pub evicted_unfetched: u64,
-    /// Expired without having been fetched, met by whoever needed room or looked for them.
+    /// Of those in `reclaimed` and `swept`, such as were never fetched.
     pub expired_unfetched: u64,
-    /// Expired, met by whoever needed room.
+    /// Gone already, met by whoever needed room or stored them anew.
     pub reclaimed: u64,
     /// Expired, removed by [`crate::Store::sweep`].
     pub swept: u64,

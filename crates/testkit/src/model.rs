@@ -357,8 +357,9 @@ impl Service for Model {
                 Some(b"dump") => Status::End,
                 _ => Status::DetailUsage,
             },
+            Some(word) if is_prefix("settings", word) || b"extstore" == word => Status::End,
+            Some(word) if is_prefix("conns", word) && word.len() > 1 => Status::End,
             Some(b"items" | b"slabs" | b"sizes") => Status::End,
-            Some(word) if is_prefix("settings", word) || is_prefix("conns", word) => Status::End,
             Some(_) => Status::Error,
         };
         out.extend_from_slice(status.line());

@@ -114,20 +114,22 @@ fn push_server(shared: &Shared, sums: &Sums, items: &Stats, page: &mut Page<'_>)
 
 /// What memcached's crawler, list maintainer and page mover do. Without them it leaves out what they would count.
 fn push_maintenance(shared: &Shared, page: &mut Page<'_>) {
-    page.push_all(
-        [
-            "slab_reassign_rescues",
-            "slab_reassign_chunk_rescues",
-            "slab_reassign_evictions_nomem",
-            "slab_reassign_inline_reclaim",
-            "slab_reassign_busy_items",
-            "slab_reassign_busy_deletes",
-            "slab_reassign_running",
-            "slabs_moved",
-        ]
-        .map(|name| (name, 0)),
-    );
     let maintenance = *shared.maintenance.lock();
+    if maintenance.reassign {
+        page.push_all(
+            [
+                "slab_reassign_rescues",
+                "slab_reassign_chunk_rescues",
+                "slab_reassign_evictions_nomem",
+                "slab_reassign_inline_reclaim",
+                "slab_reassign_busy_items",
+                "slab_reassign_busy_deletes",
+                "slab_reassign_running",
+                "slabs_moved",
+            ]
+            .map(|name| (name, 0)),
+        );
+    }
     if maintenance.crawler {
         page.push("lru_crawler_running", u8::from(shared.crawl.is_running()));
         page.push("lru_crawler_starts", shared.crawl.starts());

@@ -107,7 +107,7 @@ fn push_tuning(shared: &Shared, page: &mut Page<'_>) {
     page.push("idle_timeout", config.idle_timeout.map_or(0, |timeout| timeout.as_secs()));
     page.push_all([("watcher_logbuf_size", 0), ("worker_logbuf_size", 0)]);
     page.push("read_buf_mem_limit", config.budgets.incomplete_command_bytes);
-    page.push("track_sizes", yes(tuning.track_sizes));
+    page.push("track_sizes", yes(shared.track_sizes.load(Relaxed)));
     page.push("inline_ascii_response", "no");
 }
 
