@@ -26,7 +26,7 @@ pub(crate) fn answer<S: Service>(
             return Next::Go;
         }
         Request::Delete(delete) => service.delete(delete.key, delete.compare),
-        Request::FlushAll(delay) => service.flush_all(seconds(*delay)),
+        Request::FlushAll(delay) => service.flush_all((*delay).into()),
         Request::Get(get) => {
             retrieve(head, get, output, service);
             return Next::Go;
@@ -60,7 +60,7 @@ fn retrieve<S: Service>(
     service: &mut S,
 ) {
     let mut reply = Reply::new(output, Form::Frame(head));
-    service.get(get.key, get.touch.map(seconds), &mut reply);
+    service.get(get.key, get.touch.map(i64::from), &mut reply);
     if reply.has_value() || head.opcode.is_quiet() {
         return;
     }
@@ -76,7 +76,7 @@ fn retrieve<S: Service>(
 
 /// Answers a sum, which is that of `ma`: it may create its counter and compare its number.
 fn count<S: Service>(head: &Head, adjust: &Adjust<'_>, out: &mut Vec<u8>, service: &mut S) {
-    let creation = adjust.exptime.map(|exptime| Placed { exptime: seconds(exptime), place: 0 });
+    let creation = adjust.exptime.map(|exptime| Placed { exptime: exptime.into(), place: 0 });
     let flags = MetaFlags {
         vivify: creation,
         initial: adjust.initial,
@@ -142,11 +142,6 @@ const fn outcome(opcode: Opcode, status: protocol::Status) -> binary::Status {
 /// The number that an item must have, if a request says one.
 pub(crate) fn compare(head: &Head) -> Option<u64> {
     (head.cas != 0).then_some(head.cas)
-}
-
-/// An exptime of this protocol, which knows no negative ones, as one of the other: what is beyond it is its last second.
-pub(crate) fn seconds(exptime: u32) -> i32 {
-    i32::try_from(exptime).unwrap_or(i32::MAX)
 }
 
 /// Bytes that are missing before the unfinished frame in `held` can be looked at again; at least one.

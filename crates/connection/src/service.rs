@@ -31,11 +31,11 @@ pub trait Service {
     /// Lets go of a value for which memory ran out while it arrived; says what to answer.
     fn abandon(&mut self, draft: Self::Draft) -> Status;
     /// Answers for one key: a [`Reply::value`] if it is kept, nothing if it is not. `touch` is the item's new exptime.
-    fn get(&mut self, key: &[u8], touch: Option<i32>, reply: &mut Reply<'_, Self::Value>);
+    fn get(&mut self, key: &[u8], touch: Option<i64>, reply: &mut Reply<'_, Self::Value>);
     /// Forgets a key; with a number in `compare`, only if the item has that one.
     fn delete(&mut self, key: &[u8], compare: Option<u64>) -> Status;
     /// Gives a key a new exptime.
-    fn touch(&mut self, key: &[u8], exptime: i32) -> Status;
+    fn touch(&mut self, key: &[u8], exptime: i64) -> Status;
     /// Changes a counter and returns the new number.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ pub trait Service {
     /// Says what is known of an item, which does not count as its use.
     fn meta_details(&mut self, key: &[u8]) -> Option<MetaDetails>;
     /// Forgets everything, now or later.
-    fn flush_all(&mut self, delay: i32) -> Status;
+    fn flush_all(&mut self, delay: i64) -> Status;
     /// Appends the whole answer to `stats` and these words, its end included; or returns it to be made in pieces.
     fn stats(&mut self, topic: Words<'_>, out: &mut Vec<u8>) -> Option<Self::Listing>;
     /// Begins to list all items.

@@ -176,6 +176,29 @@ fn memory_may_run_out_at_any_byte_of_a_value() {
 }
 
 #[test]
+fn exptimes_have_32_bits_and_no_sign() {
+    let never = u32::MAX.to_be_bytes();
+    let last = (u32::MAX - 1).to_be_bytes();
+    let with = |opcode, extras: &[&[u8]]| {
+        bytes(&Frame { key: b"1", extras: &extras.concat(), ..asked(opcode) })
+    };
+    for (frame, expiry) in [
+        (with(Opcode::Set, &[&[0; 4], &never]), u32::MAX),
+        (with(Opcode::Touch, &[&last]), u32::MAX - 1),
+        (with(Opcode::GatQ, &[&never]), u32::MAX),
+        (with(Opcode::Increment, &[&[0; 16], &last]), u32::MAX - 1),
+    ] {
+        let mut client = Client::new(Limits::default(), Rules::default());
+        if frame[1] != Opcode::Increment as u8 {
+            client.says(&set(b"1", b"1"));
+        }
+        client.says(&frame);
+        let expiry = Some(i64::from(expiry));
+        assert_eq!(client.model.items()[&b"1"[..]].expiry, expiry, "{}", frame.escape_ascii());
+    }
+}
+
+#[test]
 fn the_first_byte_decides_where_it_may() {
     let noop = bytes(&asked(Opcode::Noop));
     let done = bytes(&answered(Opcode::Noop));

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-use crate::number::{parse_number, parse_signed};
+use crate::number::{parse_exptime, parse_number};
 use crate::parse::{KEY_LEN_MAX, Parsed, VALUE_LEN_MAX, check_key};
 use crate::request::{Delta, ParseError, Rejection, Request, StoreMode};
 use crate::words::Words;
@@ -126,21 +126,21 @@ pub struct MetaFlags {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placed {
     /// By the rules of [`crate::Storage::exptime`].
-    pub exptime: i32,
+    pub exptime: i64,
     /// How many flags stand before it.
     pub place: u8,
 }
 
 impl MetaFlags {
     /// The exptime that the flags before this place have given an item; none if they left it as it was.
-    pub fn exptime_at(&self, place: u8, is_new: bool) -> Option<i32> {
+    pub fn exptime_at(&self, place: u8, is_new: bool) -> Option<i64> {
         let vivify = self.vivify.filter(|_| is_new);
         let given = [self.touch, vivify].into_iter().flatten();
         given.filter(|given| given.place < place).max_by_key(|given| given.place).map(|g| g.exptime)
     }
 
     /// The exptime that all flags together give an item; none if they leave it as it was.
-    pub fn exptime(&self, is_new: bool) -> Option<i32> {
+    pub fn exptime(&self, is_new: bool) -> Option<i64> {
         self.exptime_at(u8::MAX, is_new)
     }
 }
@@ -345,7 +345,7 @@ impl MetaFlags {
 
     fn read(&mut self, letter: u8, token: &[u8], place: u8) -> Result<(), ParseError> {
         let exptime = || {
-            let exptime = parse_signed(token).ok_or(MetaError::BadToken)?;
+            let exptime = parse_exptime(token).ok_or(MetaError::BadToken)?;
             Ok::<_, ParseError>(Some(Placed { exptime, place }))
         };
         let number = |fault: MetaError| parse_number(token).ok_or(fault);

@@ -8,6 +8,11 @@ pub fn parse_number(token: &[u8]) -> Option<u64> {
     parse_digits(token.strip_prefix(b"+").unwrap_or(token))
 }
 
+/// Reads a token as an exptime.
+pub(crate) fn parse_exptime(token: &[u8]) -> Option<i64> {
+    parse_signed(token).map(i64::from)
+}
+
 /// Reads a token as memcached reads an exptime: a signed decimal number of 64 bits by the same rules, of which the low 32
 /// bits count. libmemcached's -1 arrives as 4294967295.
 #[expect(clippy::cast_possible_truncation, reason = "the truncation is memcached's rule")]

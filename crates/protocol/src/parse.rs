@@ -3,7 +3,7 @@
 //! The rules are those of memcached 1.6.45, with one deliberate exception: whenever the length of a data block parses,
 //! the block of a refused request is thrown away, so that a value can never be taken for commands.
 
-use crate::number::parse_signed;
+use crate::number::parse_exptime;
 use crate::order::Change;
 use crate::request::{
     Arithmetic, Delete, Delta, FlushAll, Get, MemoryLimit, ParseError, Rejection, Request,
@@ -76,7 +76,7 @@ pub fn parse_retrieval_head(line: &[u8]) -> Option<(Retrieval, usize)> {
     let (_, words) = rest.split_at(start);
     let len = memchr::memchr(b' ', words)?;
     let (word, _) = words.split_at(len);
-    let touch = Some(parse_signed(word)?);
+    let touch = Some(parse_exptime(word)?);
     Some((Retrieval { cas, touch }, name_len + start + len))
 }
 
@@ -93,7 +93,7 @@ fn parse_get(line: &[u8]) -> Parsed<'_> {
     let name = words.next().unwrap_or_default();
     let touch = if matches!(name, b"gat" | b"gats") {
         let exptime = words.next().ok_or(ParseError::BadFormat)?;
-        Some(parse_signed(exptime).ok_or(ParseError::InvalidExptime)?)
+        Some(parse_exptime(exptime).ok_or(ParseError::InvalidExptime)?)
     } else {
         None
     };
@@ -139,7 +139,7 @@ fn parse_storage(mode: StoreMode, rest: &[u8]) -> Parsed<'_> {
     };
     check_key(key).map_err(|_| refuse(quiet))?;
     let flags = parse_number(flags).map(low_bits).ok_or_else(|| refuse(quiet))?;
-    let exptime = parse_signed(exptime).ok_or_else(|| refuse(quiet))?;
+    let exptime = parse_exptime(exptime).ok_or_else(|| refuse(quiet))?;
     Ok(Request::Storage(Storage { mode, key, flags, exptime, value_len, quiet }))
 }
 
@@ -182,7 +182,7 @@ fn parse_touch(rest: &[u8]) -> Parsed<'_> {
     let quiet = is_quiet(words);
     let refuse = |reason| Rejection { reason, quiet, skip_len: 0 };
     check_key(key).map_err(refuse)?;
-    let exptime = parse_signed(exptime).ok_or_else(|| refuse(ParseError::InvalidExptime))?;
+    let exptime = parse_exptime(exptime).ok_or_else(|| refuse(ParseError::InvalidExptime))?;
     Ok(Request::Touch(Touch { key, exptime, quiet }))
 }
 
@@ -203,7 +203,7 @@ fn parse_flush_all(mut words: Words<'_>) -> Result<Request<'_>, ParseError> {
     let quiet = is_quiet(words);
     let delay = match (words.next(), words.next(), words.next()) {
         (None, ..) | (Some(b"noreply"), None, _) => 0,
-        (Some(delay), _, None) => parse_signed(delay).ok_or(ParseError::InvalidExptime)?,
+        (Some(delay), _, None) => parse_exptime(delay).ok_or(ParseError::InvalidExptime)?,
         _ => return Err(ParseError::UnknownCommand),
     };
     Ok(Request::FlushAll(FlushAll { delay, quiet }))

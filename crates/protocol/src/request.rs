@@ -84,7 +84,7 @@ pub struct Delete<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlushAll {
     /// When, as an exptime: 0 is now.
-    pub delay: i32,
+    pub delay: i64,
     /// Whether the peer wants no reply.
     pub quiet: bool,
 }
@@ -106,7 +106,7 @@ pub struct Retrieval {
     /// Whether the CAS number is wanted (`gets`, `gats`).
     pub cas: bool,
     /// The new exptime, if the keys are to be touched (`gat`, `gats`).
-    pub touch: Option<i32>,
+    pub touch: Option<i64>,
 }
 
 /// A request to change the memory limit at run time.
@@ -145,9 +145,9 @@ pub struct Storage<'a> {
     pub key: &'a [u8],
     /// The client's own 32 bits.
     pub flags: u32,
-    /// 0 never, negative at once, up to 30 days relative, above that absolute Unix time, in seconds. Of what was sent these
-    /// are the low 32 bits.
-    pub exptime: i32,
+    /// 0 never, negative at once, up to 30 days relative, above that absolute Unix time, in seconds. Of what was sent in text
+    /// these are the low 32 bits, with their sign; in binary they have none.
+    pub exptime: i64,
     /// Length of the data block, its line end not counted.
     pub value_len: usize,
     /// Whether the peer wants no reply.
@@ -177,7 +177,7 @@ pub struct Touch<'a> {
     /// Key of the item.
     pub key: &'a [u8],
     /// The new exptime, by the rules of [`Storage::exptime`].
-    pub exptime: i32,
+    pub exptime: i64,
     /// Whether the peer wants no reply.
     pub quiet: bool,
 }

@@ -234,7 +234,7 @@ impl Service for Cache {
         self.refuse(Refusal::OutOfMemory, &abandoned_key.unwrap_or_default(), mode)
     }
 
-    fn get(&mut self, key: &[u8], touch: Option<i32>, reply: &mut Reply<'_, Pinned>) {
+    fn get(&mut self, key: &[u8], touch: Option<i64>, reply: &mut Reply<'_, Pinned>) {
         let see = |item: Visit<'_>| {
             let data_len = item.value_len() + LINE_END_LEN;
             let pin = || Pinned { item: item.pin(), data_len };
@@ -291,7 +291,7 @@ impl Service for Cache {
         }
     }
 
-    fn touch(&mut self, key: &[u8], exptime: i32) -> Status {
+    fn touch(&mut self, key: &[u8], exptime: i64) -> Status {
         let expiry = self.shared.clock.expiry(exptime, self.now);
         self.count(Count::CmdTouch);
         match self.shared.store.visit_touching(key, expiry, self.now, |item| item.class()) {
@@ -338,7 +338,7 @@ impl Service for Cache {
         meta::details(self, key)
     }
 
-    fn flush_all(&mut self, delay: i32) -> Status {
+    fn flush_all(&mut self, delay: i64) -> Status {
         if !self.shared.config.flush {
             return Status::FlushNotAllowed;
         }

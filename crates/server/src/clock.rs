@@ -80,16 +80,14 @@ impl Clock {
 
     /// When an item with this exptime expires: 0 never, negative at once, up to 30 days from now, above that at that Unix
     /// time (memcached's `realtime`). What lies in the past has expired already, whatever the second.
-    pub(crate) fn expiry(&self, exptime: i32, now: Seconds) -> Option<Seconds> {
-        match exptime {
-            0 => None,
-            ..0 => Some(EXPIRED),
-            1..=RELATIVE_MAX => Some(Seconds(now.0.saturating_add(exptime.unsigned_abs()))),
-            _ => {
-                let at = i64::from(exptime) - self.unix_origin;
-                Some(u32::try_from(at).map_or(EXPIRED, Seconds))
-            }
-        }
+    pub(crate) fn expiry(&self, exptime: i64, now: Seconds) -> Option<Seconds> {
+        let at = match exptime {
+            0 => return None,
+            ..0 => return Some(EXPIRED),
+            1..=RELATIVE_MAX => i64::from(now.0) + exptime,
+            _ => exptime.saturating_sub(self.unix_origin).max(EXPIRED.0.into()),
+        };
+        Some(Seconds(u32::try_from(at).unwrap_or(u32::MAX)))
     }
 
     /// The time so many seconds after the start. It never goes back behind the first second.
@@ -107,7 +105,7 @@ const HEAD_START: u32 = 2;
 const EXPIRED: Seconds = Seconds(0);
 
 /// Thirty days: larger exptimes are absolute.
-const RELATIVE_MAX: i32 = 60 * 60 * 24 * 30;
+const RELATIVE_MAX: i64 = 60 * 60 * 24 * 30;
 
 #[cfg(test)]
 mod tests {
@@ -121,13 +119,15 @@ mod tests {
         for (exptime, expected) in [
             (0, None),
             (-1, Some(EXPIRED)),
-            (i32::MIN, Some(EXPIRED)),
+            (i32::MIN.into(), Some(EXPIRED)),
             (1, Some(Seconds(101))),
             (2_592_000, Some(Seconds(2_592_100))),
             (2_592_001, Some(EXPIRED)),
             (999_999_999, Some(EXPIRED)),
             (1_000_000_105, Some(Seconds(105))),
-            (i32::MAX, Some(Seconds(1_147_483_647))),
+            (i32::MAX.into(), Some(Seconds(1_147_483_647))),
+            (u32::MAX.into(), Some(Seconds(3_294_967_295))),
+            (i64::MAX, Some(Seconds(u32::MAX))),
         ] {
             assert_eq!(clock.expiry(exptime, now), expected, "{exptime}");
         }

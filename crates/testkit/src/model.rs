@@ -148,7 +148,7 @@ impl Model {
     }
 
     /// Looks a key up as a retrieval does; `touch` is the item's new exptime.
-    pub fn look_up(&mut self, key: &[u8], touch: Option<i32>) -> Option<Item> {
+    pub fn look_up(&mut self, key: &[u8], touch: Option<i64>) -> Option<Item> {
         self.calls += 1;
         self.visible(key)?;
         let expiry = touch.map(|exptime| self.expiry(exptime));
@@ -169,12 +169,12 @@ impl Model {
     }
 
     /// The second in which an item of this exptime is gone.
-    fn expiry(&self, exptime: i32) -> Option<i64> {
+    fn expiry(&self, exptime: i64) -> Option<i64> {
         match exptime {
             0 => None,
-            i32::MIN..0 => Some(self.now),
-            1..=RELATIVE_MAX => Some(self.now + i64::from(exptime)),
-            _ => Some(i64::from(exptime)),
+            ..0 => Some(self.now),
+            1..=RELATIVE_MAX => Some(self.now + exptime),
+            _ => Some(exptime),
         }
     }
 
@@ -263,7 +263,7 @@ impl Service for Model {
         Status::OutOfMemoryReading
     }
 
-    fn get(&mut self, key: &[u8], touch: Option<i32>, reply: &mut Reply<'_, ModelValue>) {
+    fn get(&mut self, key: &[u8], touch: Option<i64>, reply: &mut Reply<'_, ModelValue>) {
         let Some(item) = self.look_up(key, touch) else { return };
         let pieces = item.data.chunks(self.rules.piece_len);
         reply.value(key, item.flags, item.cas, item.data.len(), pieces, || {
@@ -281,7 +281,7 @@ impl Service for Model {
         Status::Deleted
     }
 
-    fn touch(&mut self, key: &[u8], exptime: i32) -> Status {
+    fn touch(&mut self, key: &[u8], exptime: i64) -> Status {
         match self.look_up(key, Some(exptime)) {
             Some(_) => Status::Touched,
             None => Status::NotFound,
@@ -329,7 +329,7 @@ impl Service for Model {
         self.details(key)
     }
 
-    fn flush_all(&mut self, delay: i32) -> Status {
+    fn flush_all(&mut self, delay: i64) -> Status {
         self.calls += 1;
         if !self.rules.can_flush {
             return Status::FlushNotAllowed;
@@ -434,4 +434,4 @@ impl Service for Model {
 }
 
 /// Longest exptime that counts from now, in seconds: 30 days. A longer one is a Unix time.
-const RELATIVE_MAX: i32 = 2_592_000;
+const RELATIVE_MAX: i64 = 2_592_000;

@@ -62,7 +62,7 @@ pub fn read(line: &[u8]) -> Meaning {
     }
 }
 
-fn read_retrieval(cas: bool, touch: Option<i32>, keys: &[&[u8]]) -> Meaning {
+fn read_retrieval(cas: bool, touch: Option<i64>, keys: &[&[u8]]) -> Meaning {
     if keys.is_empty() || keys.iter().any(|key| is_too_long(key)) {
         return refused(ParseError::BadFormat);
     }
@@ -72,7 +72,7 @@ fn read_retrieval(cas: bool, touch: Option<i32>, keys: &[&[u8]]) -> Meaning {
 fn read_touching_retrieval(cas: bool, words: &[&[u8]]) -> Meaning {
     match words {
         [] => refused(ParseError::BadFormat),
-        [exptime, keys @ ..] => match signed(exptime) {
+        [exptime, keys @ ..] => match read_exptime(exptime) {
             Some(exptime) => read_retrieval(cas, Some(exptime), keys),
             None => refused(ParseError::InvalidExptime),
         },
@@ -98,7 +98,7 @@ fn read_storage(mode: StoreMode, words: &[&[u8]]) -> Meaning {
     };
     let quiet = is_quiet(options);
     let flags = number(flags).and_then(|flags| u32::try_from(flags % (1 << 32)).ok());
-    match (mode, flags, signed(exptime)) {
+    match (mode, flags, read_exptime(exptime)) {
         (Some(mode), Some(flags), Some(exptime)) if !is_too_long(key) => {
             Meaning::Storage { mode, key: key.to_vec(), flags, exptime, value_len, quiet }
         }
@@ -141,7 +141,7 @@ fn read_touch(words: &[&[u8]]) -> Meaning {
     if is_too_long(key) {
         return refuse(ParseError::BadFormat);
     }
-    match signed(exptime) {
+    match read_exptime(exptime) {
         Some(exptime) => Meaning::Touch { key: key.to_vec(), exptime, quiet },
         None => refuse(ParseError::InvalidExptime),
     }
@@ -166,7 +166,7 @@ fn read_order(name: &[u8], words: &[&[u8]]) -> Option<Meaning> {
     let refuse = |reason| Some(Meaning::Refused { reason, quiet, skip_len: 0 });
     match (name, words) {
         (b"flush_all", [] | [b"noreply"]) => Some(Meaning::FlushAll { delay: 0, quiet }),
-        (b"flush_all", [delay] | [delay, _]) => match signed(delay) {
+        (b"flush_all", [delay] | [delay, _]) => match read_exptime(delay) {
             Some(delay) => Some(Meaning::FlushAll { delay, quiet }),
             None => refuse(ParseError::InvalidExptime),
         },
@@ -212,6 +212,11 @@ fn number(word: &[u8]) -> Option<u64> {
     let digits = word.strip_prefix('+').unwrap_or(word);
     let is_number = !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit());
     if is_number { digits.parse().ok() } else { None }
+}
+
+/// An exptime.
+fn read_exptime(word: &[u8]) -> Option<i64> {
+    signed(word).map(i64::from)
 }
 
 /// The last 32 bits of a signed number of 64.

@@ -73,7 +73,7 @@ impl Service for Parrot {
         match draft {}
     }
 
-    fn get(&mut self, key: &[u8], _: Option<i32>, reply: &mut Reply<'_, Echo>) {
+    fn get(&mut self, key: &[u8], _: Option<i64>, reply: &mut Reply<'_, Echo>) {
         let data = [key, b"\r\n"].concat();
         reply.value(key, 0, 0, data.len(), [&data[..]], || Echo(data.clone()));
     }
@@ -82,7 +82,7 @@ impl Service for Parrot {
         Status::NotFound
     }
 
-    fn touch(&mut self, _: &[u8], _: i32) -> Status {
+    fn touch(&mut self, _: &[u8], _: i64) -> Status {
         Status::NotFound
     }
 
@@ -108,7 +108,7 @@ impl Service for Parrot {
         None
     }
 
-    fn flush_all(&mut self, _: i32) -> Status {
+    fn flush_all(&mut self, _: i64) -> Status {
         Status::Ok
     }
 

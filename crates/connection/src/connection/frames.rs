@@ -45,7 +45,7 @@ impl<S: Service> Connection<S> {
 
     fn begin_frame_value(&mut self, head: &Head, storage: &Storage<'_>, service: &mut S) {
         let Storage { mode, key, flags, value_len, .. } = *storage;
-        let exptime = binary::seconds(storage.exptime);
+        let exptime = storage.exptime.into();
         let quiet = head.opcode.is_quiet();
         let storage = protocol::Storage { mode, key, flags, exptime, value_len, quiet };
         self.begin_value(service.draft(&storage), value_len, Answer::Frame(*head));

@@ -207,7 +207,7 @@ pub(super) fn details(cache: &Cache, key: &[u8]) -> Option<MetaDetails> {
 }
 
 impl Cache {
-    fn expiry(&self, exptime: i32) -> Option<Seconds> {
+    fn expiry(&self, exptime: i64) -> Option<Seconds> {
         self.shared.clock.expiry(exptime, self.now)
     }
 

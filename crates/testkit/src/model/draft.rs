@@ -28,7 +28,7 @@ pub(super) struct Head {
     pub(super) mode: StoreMode,
     pub(super) key: Vec<u8>,
     pub(super) flags: u32,
-    pub(super) exptime: i32,
+    pub(super) exptime: i64,
     /// The flags that came with it; a classic command has none.
     pub(super) meta: MetaFlags,
     pub(super) is_key_encoded: bool,

@@ -108,7 +108,7 @@ impl Server<'_> {
         Some(())
     }
 
-    fn answer_key(&mut self, key: &[u8], cas: bool, touch: Option<i32>) {
+    fn answer_key(&mut self, key: &[u8], cas: bool, touch: Option<i64>) {
         let Some(item) = self.model.look_up(key, touch) else { return };
         let cas = if cas { format!(" {}", item.cas) } else { String::new() };
         let head = format!(" {} {}{cas}\r\n", item.flags, item.data.len() - 2);
@@ -279,7 +279,7 @@ impl Server<'_> {
                 let blank_count = words.iter().position(|&byte| byte != b' ')?;
                 let words = &words[blank_count..];
                 let exptime = &words[..words.iter().position(|&byte| byte == b' ')?];
-                let touch = Some(super::signed(exptime)?);
+                let touch = Some(super::read_exptime(exptime)?);
                 (name == b"gats", touch, name.len() + blank_count + exptime.len())
             }
             _ => return None,

@@ -66,8 +66,8 @@ impl<'c> Frame<'c> {
         }
     }
 
-    fn exptime(&self, at: usize) -> i32 {
-        i32::try_from(number(&self.extras[at..at + 4])).unwrap_or(i32::MAX)
+    fn exptime(&self, at: usize) -> i64 {
+        i64::try_from(number(&self.extras[at..at + 4])).unwrap_or(0)
     }
 }
 
@@ -138,7 +138,7 @@ impl<'c> Server<'c> {
         Some(())
     }
 
-    fn retrieve(&mut self, frame: &Frame<'_>, touch: Option<i32>) {
+    fn retrieve(&mut self, frame: &Frame<'_>, touch: Option<i64>) {
         let key = if matches!(frame.verb(), 0x0c | 0x23) { frame.key } else { b"" };
         match self.model.look_up(frame.key, touch) {
             Some(item) => {

@@ -18,9 +18,9 @@ pub enum Meaning {
     /// `delete`.
     Delete { key: Vec<u8>, quiet: bool },
     /// `flush_all`.
-    FlushAll { delay: i32, quiet: bool },
+    FlushAll { delay: i64, quiet: bool },
     /// `get`, `gets`, `gat`, `gats`.
-    Get { cas: bool, touch: Option<i32>, keys: Vec<Vec<u8>> },
+    Get { cas: bool, touch: Option<i64>, keys: Vec<Vec<u8>> },
     /// `lru_crawler metadump`, `lru_crawler mgdump`.
     KeyDump { form: DumpForm, classes: Vec<u8> },
     /// `cache_memlimit`.
@@ -46,12 +46,12 @@ pub enum Meaning {
         mode: StoreMode,
         key: Vec<u8>,
         flags: u32,
-        exptime: i32,
+        exptime: i64,
         value_len: usize,
         quiet: bool,
     },
     /// `touch`.
-    Touch { key: Vec<u8>, exptime: i32, quiet: bool },
+    Touch { key: Vec<u8>, exptime: i64, quiet: bool },
     /// `verbosity`.
     Verbosity { level: u8, quiet: bool },
     /// `version`.

@@ -6,7 +6,7 @@ use larder_protocol::{
 };
 
 use super::meaning::Meaning;
-use super::{is_too_long, number, owned, refused, signed};
+use super::{is_too_long, number, owned, read_exptime, refused};
 
 /// What a meta command means, without a line to borrow from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,7 +218,7 @@ fn read_whole(
 fn fault_of(letter: u8, token: &[u8], key: &[u8]) -> Option<ParseError> {
     let meta = |is_right: bool, error: MetaError| (!is_right).then_some(error.into());
     match letter {
-        b'T' | b'N' | b'R' => meta(signed(token).is_some(), MetaError::BadToken),
+        b'T' | b'N' | b'R' => meta(read_exptime(token).is_some(), MetaError::BadToken),
         b'C' | b'E' => meta(number(token).is_some(), MetaError::BadToken),
         b'D' => meta(number(token).is_some(), MetaError::InvalidDelta),
         b'J' => meta(number(token).is_some(), MetaError::InvalidInitial),
@@ -262,7 +262,7 @@ pub(crate) fn flags_of<W: AsRef<[u8]>>(words: &[W]) -> MetaFlags {
     let token = |letter| place(letter).map(|place| &words[place].as_ref()[1..]);
     let small = |place| u8::try_from(place).unwrap_or(u8::MAX);
     let exptime = |letter| {
-        let exptime = token(letter).and_then(signed)?;
+        let exptime = token(letter).and_then(read_exptime)?;
         Some(Placed { exptime, place: small(place(letter)?) })
     };
     MetaFlags {

@@ -98,9 +98,9 @@ pub(super) fn value_len(choices: &mut Choices<'_>) -> usize {
     }
 }
 
-pub(super) fn exptime(choices: &mut Choices<'_>) -> i32 {
+pub(super) fn exptime(choices: &mut Choices<'_>) -> i64 {
     const TIMES: [i32; 12] = [0, 0, 0, 0, 0, 1, 100, -1, 2_592_000, 2_592_001, i32::MAX, i32::MIN];
-    choices.pick(&TIMES)
+    choices.pick(&TIMES).into()
 }
 
 fn is_quiet(choices: &mut Choices<'_>) -> bool {
