@@ -1,5 +1,9 @@
 //! What a store is made with.
 
+use std::sync::Arc;
+
+use crate::observer::Observer;
+
 /// Everything [`crate::Store::new`] needs to know: plain fields.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -21,6 +25,8 @@ pub struct Config {
     /// Seed of the key hash: only for tests that must repeat. `None` draws one from the system, so that nobody can
     /// prepare keys that collide.
     pub seed: Option<u64>,
+    /// Who is told of evictions.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// What a full store does with the next item.
@@ -44,6 +50,7 @@ impl Config {
             shards: None,
             size_classes: Box::default(),
             seed: None,
+            observer: None,
         }
     }
 

@@ -187,8 +187,10 @@ impl Draft {
         Arc::ptr_eq(&self.account, account)
     }
 
-    /// The key, which lies before the value.
-    pub(crate) fn key(&self) -> &[u8] {
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        // It lies before the value, in the first piece.
         let first = self.filling.as_ref().and_then(|filling| filling.data(0).next());
         first.and_then(|first| first.get(..self.key_len.into())).unwrap_or_default()
     }

@@ -10,12 +10,14 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::account::{Account, Grant, Need, Pool, allocation_bytes};
 use crate::ghost::Ghost;
 use crate::item::{Body, Kept};
+use crate::observer::Observer;
 use crate::queues::{FREQUENCY_MAX, Queues};
 use crate::reap::{Pass, SLICE};
 use crate::seconds::{Expiry, Seconds};
 use crate::slots::{Marks, Slot, Slots, State};
 use crate::stats::{ClassStats, Counters};
 use crate::tables::Tables;
+use crate::visit::Visit;
 
 /// A lock, what it guards, and the memory account beside it.
 #[repr(align(128))]
@@ -59,6 +61,7 @@ pub(crate) struct Rules {
     /// The first CAS number of this shard, and the step to the next: so that no two shards give the same.
     pub(crate) cas_first: u64,
     pub(crate) cas_step: u64,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl Rules {
@@ -340,7 +343,12 @@ impl Items {
     pub(crate) fn remove(&mut self, index: u32, farewell: Farewell) -> Option<Arc<Kept>> {
         match farewell {
             Farewell::Expired | Farewell::Swept => self.count_expired(index, farewell),
-            Farewell::Evicted(now) => self.count_evicted(index, now),
+            Farewell::Evicted(now) => {
+                self.count_evicted(index, now);
+                if let Some(observer) = &self.rules.observer {
+                    observer.evicts(Visit::new(self, &self.slots[index], &self.account), now);
+                }
+            }
             Farewell::Deleted | Farewell::Flushed | Farewell::Missed => {}
         }
         self.count_out(index);

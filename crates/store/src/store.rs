@@ -51,6 +51,7 @@ impl Store {
             cas: config.cas,
             cas_first: 1,
             cas_step: shard_count as u64,
+            observer: config.observer,
         };
         let shard = |index| {
             let rules = Rules { cas_first: index + 1, ..rules.clone() };

@@ -2,8 +2,10 @@
 
 mod kit;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use kit::{MIB, NOW, Put, set, stored, value};
-use larder_store::{Config, Seconds, Store};
+use larder_store::{Config, Observer, Seconds, Store, Visit};
 
 #[test]
 fn what_is_asked_for_stays_and_what_is_not_goes() {
@@ -195,6 +197,61 @@ fn fetched_and_active_victims_are_told_apart() {
     assert!(stats.evicted_unfetched > stats.evictions / 3, "{stats:?}");
     assert!(stats.evicted_unfetched < stats.evictions, "{stats:?}");
     assert!(stats.evicted_active > 0, "{stats:?}");
+}
+
+/// Remembers what it is told.
+#[derive(Debug, Default)]
+struct Witness(Mutex<Vec<Told>>);
+
+#[derive(Debug, PartialEq)]
+struct Told {
+    key: String,
+    value_len: usize,
+    was_fetched: bool,
+    exptime: Option<Seconds>,
+    idle: u32,
+}
+
+impl Observer for Witness {
+    fn evicts(&self, item: Visit<'_>, now: Seconds) {
+        let told = Told {
+            key: String::from_utf8_lossy(item.key()).into_owned(),
+            value_len: item.value_len(),
+            was_fetched: item.was_fetched(),
+            exptime: item.exptime(),
+            idle: now.since(item.last_access()),
+        };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+    }
+}
+
+#[test]
+fn the_observer_is_told_of_each_eviction_and_of_nothing_else() {
+    let witness = Arc::new(Witness::default());
+    let observer: Arc<dyn Observer> = witness.clone();
+    let store = Store::new(Config { observer: Some(observer), ..kit::config(2 * MIB) });
+    let later = Seconds(NOW.0 + 3);
+    stored(set(&store, "deleted", b"value"));
+    assert!(store.delete(b"deleted", NOW));
+    stored(Put { exptime: Some(NOW), ..Put::new("expired", b"value") }.into(&store));
+    stored(
+        Put { exptime: Some(Seconds(NOW.0 + 60)), ..Put::new("fetched", b"12345") }.into(&store),
+    );
+    value(&store, "fetched");
+    for index in 0..20_000 {
+        stored(Put { now: later, ..Put::new(&format!("key {index}"), &[b'v'; 400]) }.into(&store));
+    }
+    let told = std::mem::take(&mut *witness.0.lock().unwrap());
+    assert!(told.len() > 10_000);
+    assert_eq!(told.len() as u64, store.stats().evictions);
+    let exptime = Some(Seconds(NOW.0 + 60));
+    let key = "fetched".to_owned();
+    let expected = Told { key, value_len: 5, was_fetched: true, exptime, idle: 3 };
+    assert!(told.contains(&expected), "{:?}", told.first());
+    for told in &told {
+        assert!(value(&store, &told.key).is_none(), "{told:?} is still there");
+        assert!(told.key != "deleted" && told.key != "expired", "{told:?}");
+    }
 }
 
 #[test]
