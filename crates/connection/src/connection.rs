@@ -19,11 +19,15 @@
 //! The first byte of a connection decides for good whether it speaks in lines or in frames. A frame is a line to this picture:
 //! what ends it is its head, which says how long it is, and no newline. `Keys` and `SkipLine` are for lines only.
 //!
+//! A peer that watches is in the state `Watch` for the rest of its life: what it sends is thrown away, and what its feed
+//! has to say is taken whenever there is room.
+//!
 //! The machine cannot fail: what the peer does wrong becomes a reply or the state `Closing`.
 
 mod frames;
 mod listing;
 mod values;
+mod watching;
 
 use alloc::vec::Vec;
 
@@ -50,9 +54,10 @@ pub struct Connection<S: Service> {
     codec: Option<Codec>,
     /// Bytes that arrived and were not worked off. INVARIANT: empty while a value arrives or is skipped.
     backlog: Vec<u8>,
-    state: State<S::Draft, S::Listing>,
+    state: State<S::Draft, S::Listing, S::Feed>,
     output: Output<S::Value>,
     has_ended: bool,
+    has_given_up: bool,
     /// A full output, or a request that took long, kept the backlog from being worked off.
     is_stalled: bool,
     /// The last request took long: others get their turn before the next.
@@ -78,6 +83,7 @@ impl<S: Service> Connection<S> {
             state: State::Line { searched: 0 },
             output: Output::default(),
             has_ended: false,
+            has_given_up: false,
             is_stalled: false,
             has_taken_long: false,
             is_pipelined: false,
@@ -100,6 +106,7 @@ impl<S: Service> Connection<S> {
         } else {
             self.backlog.extend_from_slice(rest);
         }
+        self.take_lines();
         if self.has_ended && !self.is_stalled {
             self.close();
         }
@@ -154,14 +161,20 @@ impl<S: Service> Connection<S> {
         !self.output.is_empty()
     }
 
-    /// Whether requests wait that could be answered now: a full output, or the length of a turn, kept them from it.
+    /// Whether requests wait that could be answered now: a full output, or the length of a turn, kept them from it. Or
+    /// lines that a watcher can be told.
     pub fn has_work(&self) -> bool {
-        self.is_stalled && !self.is_full()
+        (self.is_stalled && !self.is_full()) || self.has_lines()
     }
 
     /// Whether the connection is over: close the socket.
     pub fn is_finished(&self) -> bool {
         self.is_closing() && self.output.is_empty()
+    }
+
+    /// Whether it is over because what the peer sent belongs to no protocol that is spoken here.
+    pub fn has_given_up(&self) -> bool {
+        self.has_given_up
     }
 
     /// What the connection is busy with.
@@ -193,7 +206,7 @@ impl<S: Service> Connection<S> {
             State::Value(_) | State::Skip { .. } | State::SkipLine => true,
             State::Line { .. } => !self.backlog.is_empty() && !self.is_stalled,
             State::Keys { .. } => !self.is_stalled,
-            State::Listing(_) | State::Closing => false,
+            State::Listing(_) | State::Watch(_) | State::Closing => false,
         }
     }
 
@@ -222,6 +235,7 @@ impl<S: Service> Connection<S> {
         self.state = State::Line { searched: 0 };
         self.codec = None;
         self.has_ended = false;
+        self.has_given_up = false;
         self.is_stalled = false;
         self.is_pipelined = false;
     }
@@ -264,7 +278,7 @@ impl<S: Service> Connection<S> {
                 State::Value(_) => self.process_value(rest, service),
                 State::Listing(_) => self.process_listing(service),
                 State::Skip { .. } | State::SkipLine => Step::Used(self.state.skip(rest)),
-                State::Closing => return bytes.len(),
+                State::Watch(_) | State::Closing => return bytes.len(),
             };
             match step {
                 Step::Used(len) => {
@@ -323,7 +337,7 @@ impl<S: Service> Connection<S> {
                     Step::Used(keys_at)
                 }
                 None => {
-                    self.close();
+                    self.give_up();
                     Step::Used(rest.len())
                 }
             },
@@ -351,10 +365,11 @@ impl<S: Service> Connection<S> {
                 self.begin_value(draft, set.value_len, answer);
             }
             Ok(Request::KeyDump(dump)) => self.begin_key_dump(&dump, place, service),
+            Ok(Request::Watch(watch)) => self.begin_watch(&watch, place, service),
             Ok(request) => self.answer(request, service),
             Err(refused) => {
                 match refused.reason.status() {
-                    None => self.close(),
+                    None => self.give_up(),
                     Some(status) => self.push_unless(refused.quiet, status),
                 }
                 self.skip(refused.skip_len);
@@ -411,6 +426,11 @@ impl<S: Service> Connection<S> {
         if len > 0 {
             self.progress = self.progress.wrapping_add(1);
         }
+    }
+
+    fn give_up(&mut self) {
+        self.has_given_up = true;
+        self.close();
     }
 
     fn skip(&mut self, remaining: usize) {

@@ -22,5 +22,5 @@ pub use meta::{MetaCount, MetaDetails, MetaItem, MetaReply};
 pub use output::{Chunks, Output};
 pub use protocols::Protocols;
 pub use reply::{PIN_LEN_MIN, Reply};
-pub use service::{Draft, Place, Service, Stored, Value};
+pub use service::{Draft, Feed, Place, Service, Stored, Value};
 pub use state::Phase;

@@ -5,7 +5,7 @@ use core::fmt;
 
 use larder_protocol::{
     Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
-    Storage, Words,
+    Storage, Watch, Words,
 };
 
 use crate::{MetaCount, MetaDetails, MetaReply, Reply};
@@ -18,6 +18,8 @@ pub trait Service {
     type Draft: Draft;
     /// An answer that is too long to be made in one go; dropping it ends the work on it.
     type Listing: fmt::Debug;
+    /// What a watcher is told; dropping it ends that.
+    type Feed: Feed;
 
     /// Opens memory for the data block that follows a storage line.
     ///
@@ -77,6 +79,12 @@ pub trait Service {
     /// Appends the next piece of an answer, its end included; returns whether there is more. A piece has a bounded length
     /// and takes bounded time; it may be empty.
     fn push_listing(&mut self, listing: &mut Self::Listing, out: &mut Vec<u8>) -> bool;
+    /// Lets the peer watch what happens.
+    ///
+    /// # Errors
+    ///
+    /// The reply when that cannot be, or not now.
+    fn watch(&mut self, request: &Watch, place: Place) -> Result<Self::Feed, Status>;
     /// Changes how much is logged.
     fn set_verbosity(&mut self, level: u8) -> Status;
     /// Changes the memory limit.
@@ -135,4 +143,22 @@ pub trait Draft {
     fn is_terminated(&self) -> bool;
     /// Memory that it holds, in bytes.
     fn held_bytes(&self) -> usize;
+}
+
+/// Log lines for one watcher. They come up while others are served; whoever drives the connection has to learn of it by
+/// its own means, and looks at [`crate::Connection::has_work`] then.
+pub trait Feed: fmt::Debug {
+    /// Whether lines wait.
+    fn has_lines(&self) -> bool;
+    /// Appends what waits, `room` bytes at most.
+    fn push_lines(&mut self, room: usize, out: &mut Vec<u8>);
+}
+
+/// A feed in which nothing ever comes up.
+impl Feed for () {
+    fn has_lines(&self) -> bool {
+        false
+    }
+
+    fn push_lines(&mut self, _: usize, _: &mut Vec<u8>) {}
 }

@@ -16,12 +16,14 @@ pub enum Phase {
     Skip,
     /// Replies wait to be read.
     Reply,
+    /// It watches.
+    Watch,
     /// Nothing more is read.
     Closing,
 }
 
 #[derive(Debug)]
-pub(crate) enum State<D, L> {
+pub(crate) enum State<D, L, F> {
     /// Between requests; nothing before `searched` holds a newline, where newlines mean anything.
     Line { searched: usize },
     /// The keys of a retrieval come next.
@@ -30,6 +32,8 @@ pub(crate) enum State<D, L> {
     Value(Arriving<D>),
     /// An answer is made piece by piece.
     Listing(L),
+    /// Lines are told as they come up, and what the peer sends is thrown away.
+    Watch(F),
     /// A refused value is thrown away.
     Skip { remaining: usize },
     /// The rest of a line is thrown away.
@@ -38,7 +42,7 @@ pub(crate) enum State<D, L> {
     Closing,
 }
 
-impl<D, L> State<D, L> {
+impl<D, L, F> State<D, L, F> {
     /// Throws away what belongs to a refused value or line, and says how many bytes that are. Only for the two
     /// states that skip.
     pub(crate) fn skip(&mut self, bytes: &[u8]) -> usize {
@@ -66,6 +70,7 @@ impl<D, L> State<D, L> {
             Self::Value(_) => Phase::Value,
             Self::Skip { .. } | Self::SkipLine => Phase::Skip,
             Self::Listing(_) => Phase::Reply,
+            Self::Watch(_) => Phase::Watch,
             Self::Line { .. } | Self::Keys { .. } if owes_replies => Phase::Reply,
             Self::Line { .. } | Self::Keys { .. } => Phase::Command,
         }

@@ -14,6 +14,7 @@ mod reply;
 mod request;
 mod status;
 mod udp;
+mod watch;
 mod words;
 
 pub use listing::{CLASS_MAX, ClassList, ClassSet, DumpForm, KeyDump, push_uri_encoded};
@@ -36,4 +37,5 @@ pub use status::Status;
 pub use udp::{
     UDP_HEADER_LEN, UDP_REPLY_LEN_MAX, UdpError, UdpRequest, parse_datagram, reply_frames,
 };
+pub use watch::{Streams, Watch};
 pub use words::{Token, Words, next_token};

@@ -9,6 +9,7 @@ use crate::request::{
     Arithmetic, Delete, Delta, FlushAll, Get, MemoryLimit, ParseError, Rejection, Request,
     Retrieval, ShutdownMode, Stats, Storage, StoreMode, Touch, Verbosity,
 };
+use crate::watch::Watch;
 use crate::words::Words;
 use crate::{meta, order, parse_number};
 
@@ -49,6 +50,7 @@ pub fn parse_line(line: &[u8]) -> Result<Request<'_>, Rejection> {
         b"me" => meta::parse_debug(rest),
         b"mn" => Ok(Request::MetaNoop),
         b"version" => Ok(Request::Version),
+        b"watch" => parse_watch(rest),
         b"quit" => Ok(Request::Quit),
         b"lru_crawler" => order::parse_crawler(Words::new(rest)),
         b"lru" => order::parse_lists(Words::new(rest)),
@@ -184,6 +186,16 @@ fn parse_touch(rest: &[u8]) -> Parsed<'_> {
     check_key(key).map_err(refuse)?;
     let exptime = parse_exptime(exptime).ok_or_else(|| refuse(ParseError::InvalidExptime))?;
     Ok(Request::Touch(Touch { key, exptime, quiet }))
+}
+
+/// Words after the name: streams. `noreply` is none, and silences the error that it is.
+fn parse_watch(rest: &[u8]) -> Parsed<'_> {
+    let words = Words::new(rest);
+    if is_quiet(words) {
+        let reason = ParseError::UnknownCommand;
+        return Err(Rejection { reason, quiet: true, skip_len: 0 });
+    }
+    Ok(Request::Watch(Watch::parse(words)))
 }
 
 /// What operators and monitors ask. Here a wrong number of words is an unknown command, as in memcached.

@@ -4,6 +4,7 @@ use crate::Status;
 use crate::listing::KeyDump;
 use crate::meta::{Meta, MetaArithmetic, MetaDebug, MetaError, MetaSet};
 use crate::order::{Order, OrderError};
+use crate::watch::Watch;
 use crate::words::Words;
 
 /// One request of the text protocol, classic or meta.
@@ -49,6 +50,8 @@ pub enum Request<'a> {
     Verbosity(Verbosity),
     /// `version`.
     Version,
+    /// `watch`; nothing that follows it is a request.
+    Watch(Watch),
 }
 
 /// A request for a sum: `incr` and `decr`.

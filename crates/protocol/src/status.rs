@@ -70,10 +70,16 @@ pub enum Status {
     TooLarge,
     /// One connection too many.
     TooManyConnections,
+    /// One watcher too many.
+    TooManyWatchers,
     /// The item has its new exptime.
     Touched,
     /// `stats detail` without `on`, `off` or `dump`.
     DetailUsage,
+    /// `watch` is switched off.
+    WatchNotAllowed,
+    /// `watch` came behind requests whose replies wait.
+    WatchPipelined,
 }
 
 impl Status {
@@ -119,7 +125,10 @@ impl Status {
             Self::Stored => b"STORED\r\n",
             Self::TooLarge => b"SERVER_ERROR object too large for cache\r\n",
             Self::TooManyConnections => b"ERROR Too many open connections\r\n",
+            Self::TooManyWatchers => b"WATCHER_TOO_MANY log watcher limit reached\r\n",
             Self::Touched => b"TOUCHED\r\n",
+            Self::WatchNotAllowed => b"CLIENT_ERROR watch commands not allowed\r\n",
+            Self::WatchPipelined => b"ERROR cannot pipeline other commands before watch\r\n",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a line means: cases as data.
 
 use larder_protocol::{
-    ParseError, Rejection, Request, StoreMode, parse_line, parse_retrieval_head,
+    ParseError, Rejection, Request, StoreMode, Watch, parse_line, parse_retrieval_head,
 };
 
 /// A request as one line of text, so that a case fits one line.
@@ -28,6 +28,10 @@ fn show(line: &[u8]) -> String {
             let topic: Vec<String> = s.topic.map(text).collect();
             format!("stats {}", topic.join(","))
         }
+        Ok(Request::Watch(Watch { streams })) => match streams {
+            Some(streams) => format!("watch {:#b}", streams.bits()),
+            None => "watch what?".to_owned(),
+        },
         Ok(other) => format!("{other:?}"),
         Err(Rejection { reason, quiet, skip_len }) => {
             format!("{reason:?} quiet={quiet} skip={skip_len}")
@@ -193,4 +197,23 @@ fn a_retrieval_is_known_by_its_head() {
 fn a_mode_survives_its_number() {
     let Ok(Request::Storage(storage)) = parse_line(b"cas k 0 0 1 7") else { panic!("a cas") };
     assert_eq!(storage.mode, StoreMode::Cas(7));
+}
+
+#[test]
+fn streams_to_watch() {
+    check("watch", "watch 0b1");
+    check("watch  fetchers fetchers ", "watch 0b1");
+    check("watch mutations evictions", "watch 0b110");
+    check("watch connevents sysevents rawcmds", "watch 0b111000");
+    check("watch deletions proxyreqs proxyevents proxyuser", "watch 0b11000000");
+    for line in
+        ["watch x", "watch fetchers x", "watch x fetchers", "watch FETCHERS", "watch noreply x"]
+    {
+        check(line, "watch what?");
+    }
+    for line in ["watch noreply", "watch fetchers noreply", "watch x noreply"] {
+        check(line, "UnknownCommand quiet=true skip=0");
+    }
+    check("watchx", "UnknownCommand quiet=false skip=0");
+    check("watch / HTTP/1.1", "watch what?");
 }

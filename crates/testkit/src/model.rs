@@ -16,7 +16,7 @@ use std::rc::Rc;
 use larder_connection::{MetaCount, MetaDetails, MetaReply, Place, Reply, Service, Stored};
 use larder_protocol::{
     Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, OrderError, ShutdownMode,
-    Status, Storage, StoreMode, Words, push_stat,
+    Status, Storage, StoreMode, Watch, Words, push_stat,
 };
 
 pub use draft::ModelDraft;
@@ -238,6 +238,7 @@ impl Service for Model {
     type Value = ModelValue;
     type Draft = ModelDraft;
     type Listing = ModelListing;
+    type Feed = ();
 
     fn draft(&mut self, request: &Storage<'_>) -> Result<ModelDraft, Status> {
         self.calls += 1;
@@ -375,6 +376,11 @@ impl Service for Model {
     fn push_listing(&mut self, listing: &mut ModelListing, out: &mut Vec<u8>) -> bool {
         self.calls += 1;
         listing.push(out)
+    }
+
+    fn watch(&mut self, request: &Watch, _: Place) -> Result<(), Status> {
+        self.calls += 1;
+        if request.streams.is_some() { Ok(()) } else { Err(Status::Error) }
     }
 
     fn set_verbosity(&mut self, _: u8) -> Status {

@@ -10,6 +10,8 @@ mod order;
 
 use larder_protocol::{Delta, ParseError, ShutdownMode, StoreMode};
 
+use meaning::STREAMS;
+
 pub use answers::answers;
 pub use binary::ClientFrame;
 pub use meaning::{Meaning, print};
@@ -51,6 +53,7 @@ pub fn read(line: &[u8]) -> Meaning {
         b"mn" => Meaning::MetaNoop,
         b"version" => Meaning::Version,
         b"quit" => Meaning::Quit,
+        b"watch" => read_watch(&words),
         b"stats" => Meaning::Stats { topic: owned(&words) },
         b"flush_all" | b"verbosity" | b"cache_memlimit" | b"shutdown" => {
             read_order(name, &words).unwrap_or_else(|| unknown(name, &words))
@@ -186,6 +189,18 @@ fn read_order(name: &[u8], words: &[&[u8]]) -> Option<Meaning> {
         (b"shutdown", [_, ..]) => Some(Meaning::Shutdown(ShutdownMode::Unknown)),
         _ => None,
     }
+}
+
+/// Which streams; `noreply` is none of them, and nothing is said of that.
+fn read_watch(words: &[&[u8]]) -> Meaning {
+    if is_quiet(words) {
+        return Meaning::Refused { reason: ParseError::UnknownCommand, quiet: true, skip_len: 0 };
+    }
+    let words = if words.is_empty() { &[b"fetchers".as_slice()] } else { words };
+    let bits = words
+        .iter()
+        .map(|word| STREAMS.iter().find(|(name, _)| name.as_bytes() == *word).map(|(_, bit)| *bit));
+    Meaning::Watch { streams: bits.fold(Some(0), |some, bit| Some(some? | bit?)) }
 }
 
 /// No command; a last word that begins like the version of HTTP tells whose it is.

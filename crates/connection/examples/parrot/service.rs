@@ -5,7 +5,7 @@ use larder_connection::{
 };
 use larder_protocol::{
     Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
-    Storage, Words,
+    Storage, Watch, Words,
 };
 
 /// Keeps nothing.
@@ -60,6 +60,7 @@ impl Service for Parrot {
     type Value = Echo;
     type Draft = NoDraft;
     type Listing = NoListing;
+    type Feed = ();
 
     fn draft(&mut self, _: &Storage<'_>) -> Result<NoDraft, Status> {
         Err(Status::OutOfMemory)
@@ -123,6 +124,10 @@ impl Service for Parrot {
 
     fn push_listing(&mut self, listing: &mut NoListing, _: &mut Vec<u8>) -> bool {
         match *listing {}
+    }
+
+    fn watch(&mut self, _: &Watch, _: Place) -> Result<(), Status> {
+        Err(Status::WatchNotAllowed)
     }
 
     fn set_verbosity(&mut self, _: u8) -> Status {

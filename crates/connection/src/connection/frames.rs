@@ -15,7 +15,7 @@ impl<S: Service> Connection<S> {
     /// more: which bytes they are is known from the head.
     pub(super) fn process_frame(&mut self, rest: &[u8], service: &mut S) -> Step {
         if rest.first() != Some(&MAGIC_REQUEST) {
-            self.close();
+            self.give_up();
             return Step::Used(rest.len());
         }
         let Some((head, after)) = rest.split_first_chunk::<HEAD_LEN>() else {
@@ -59,7 +59,7 @@ impl<S: Service> Connection<S> {
         }
         match refused.skip_len {
             Some(len) => self.skip(len),
-            None => self.close(),
+            None => self.give_up(),
         }
     }
 }

@@ -72,7 +72,7 @@ impl<S: Service> Connection<S> {
     }
 
     /// The state, to be worked off; behind it the next request begins.
-    const fn take_state(&mut self) -> State<S::Draft, S::Listing> {
+    const fn take_state(&mut self) -> State<S::Draft, S::Listing, S::Feed> {
         core::mem::replace(&mut self.state, State::Line { searched: 0 })
     }
 }

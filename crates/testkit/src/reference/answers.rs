@@ -1,7 +1,7 @@
 //! What a whole conversation is answered, read from its first byte to its last without any state machine.
 
 use larder_connection::{Draft, MetaDetails, Place, Service};
-use larder_protocol::{ClassList, KeyDump, Request, Status, Storage, Words};
+use larder_protocol::{ClassList, KeyDump, Request, Status, Storage, Streams, Watch, Words};
 
 use super::meta::{self, MetaCommand, MetaMeaning};
 use super::{Meaning, read};
@@ -98,6 +98,17 @@ impl Server<'_> {
             }
             Meaning::Touch { key, exptime, quiet } => (quiet, self.model.touch(&key, exptime)),
             Meaning::Verbosity { level, quiet } => (quiet, self.model.set_verbosity(level)),
+            Meaning::Watch { streams } => {
+                let watch = Watch { streams: streams.map(Streams::from_bits) };
+                match self.model.watch(&watch, Place::First) {
+                    Ok(()) => {
+                        self.say(false, Status::Ok);
+                        // Nothing that it sends is a request any more, and nothing comes up.
+                        return None;
+                    }
+                    Err(status) => (false, status),
+                }
+            }
             Meaning::Version => {
                 self.out.extend_from_slice(b"VERSION 1.6.45\r\n");
                 return Some(());

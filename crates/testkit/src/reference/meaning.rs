@@ -2,8 +2,8 @@
 
 use larder_protocol::{
     Arithmetic, Delete, Delta, DumpForm, FlushAll, MemoryLimit, MetaArithmetic, MetaSet, Order,
-    ParseError, Rejection, Request, Retrieval, ShutdownMode, Storage, StoreMode, Touch, Verbosity,
-    Words,
+    ParseError, Rejection, Request, Retrieval, ShutdownMode, Storage, StoreMode, Streams, Touch,
+    Verbosity, Words,
 };
 
 use super::meta::{MetaCommand, MetaMeaning};
@@ -56,6 +56,8 @@ pub enum Meaning {
     Verbosity { level: u8, quiet: bool },
     /// `version`.
     Version,
+    /// `watch`, and the bits of its streams.
+    Watch { streams: Option<u32> },
 }
 
 impl Meaning {
@@ -79,7 +81,8 @@ impl Meaning {
             | Self::Refused { .. }
             | Self::Shutdown(_)
             | Self::Stats { .. }
-            | Self::Version => None,
+            | Self::Version
+            | Self::Watch { .. } => None,
         }
     }
 }
@@ -129,6 +132,7 @@ impl From<Result<Request<'_>, Rejection>> for Meaning {
             }
             Ok(Request::Verbosity(Verbosity { level, quiet })) => Self::Verbosity { level, quiet },
             Ok(Request::Version) => Self::Version,
+            Ok(Request::Watch(watch)) => Self::Watch { streams: watch.streams.map(Streams::bits) },
             Err(Rejection { reason, quiet, skip_len }) => Self::Refused { reason, quiet, skip_len },
         }
     }
@@ -199,6 +203,17 @@ pub fn print(meaning: &Meaning) -> Vec<u8> {
         }
         Meaning::Verbosity { level, .. } => words = vec![b"verbosity".to_vec(), text(level)],
         Meaning::Version => say(&"version"),
+        Meaning::Watch { streams } => {
+            say(&"watch");
+            match streams {
+                Some(bits) => {
+                    words.extend(STREAMS.iter().filter_map(|(name, bit)| {
+                        (bits & bit != 0).then(|| name.as_bytes().to_vec())
+                    }))
+                }
+                None => say(&"nothing"),
+            }
+        }
     }
     if meaning.clone().quiet_mut().is_some_and(|quiet| *quiet) {
         words.push(b"noreply".to_vec());
@@ -221,3 +236,17 @@ fn store_name(mode: StoreMode) -> Vec<u8> {
 fn text(number: &impl ToString) -> Vec<u8> {
     number.to_string().into_bytes()
 }
+
+/// The streams of `watch`, with their bits.
+pub(super) const STREAMS: [(&str, u32); 10] = [
+    ("fetchers", 1),
+    ("mutations", 2),
+    ("evictions", 4),
+    ("connevents", 8),
+    ("sysevents", 16),
+    ("rawcmds", 32),
+    ("deletions", 64),
+    ("proxyreqs", 128),
+    ("proxyevents", 128),
+    ("proxyuser", 128),
+];

@@ -27,8 +27,13 @@ pub fn valid_line(choices: &mut Choices<'_>) -> Meaning {
             let mebibytes = choices.pick(&[0, 7, 8, 64, 1_000_000_001, u32::MAX]);
             Meaning::MemoryLimit { mebibytes, quiet: is_quiet(choices) }
         }
-        _ => match choices.below(6) {
+        _ => match choices.below(7) {
             0 => Meaning::Version,
+            // Seldom, for nothing that follows is answered.
+            6 if choices.below(8) == 0 => {
+                Meaning::Watch { streams: Some(choices.pick(&[1, 2, 0xff])) }
+            }
+            6 => Meaning::Watch { streams: None },
             4 => super::order::key_dump(choices),
             5 => super::order::order(choices),
             1 => Meaning::Shutdown(ShutdownMode::Graceful),
