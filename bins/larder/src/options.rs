@@ -145,6 +145,11 @@ fn config(
         cas: !given.is_on("disable-cas"),
         flush: !given.is_on("disable-flush-all"),
         dumps: !given.is_on("disable-dumping"),
+        watch: !given.is_on("disable-watch"),
+        watcher_log_bytes: narrow(
+            "extended",
+            extended.watcher_log_bytes.unwrap_or(WATCHER_LOG_BYTES),
+        )?,
         shutdown: given.is_on("enable-shutdown"),
         debug_commands: given.is_on("debug-commands"),
         budgets: budgets(given, &extended, memory_bytes, item_bytes_max)?,
@@ -351,6 +356,10 @@ fn tuning(given: &Given, extended: Extended, item_bytes_max: u64) -> Result<Tuni
         hash_algorithm: extended.hash_algorithm.unwrap_or_else(|| HASH_ALGORITHM.to_owned()),
         slab_chunk_max: narrow("extended", chunk_bytes)?,
         maintenance: extended.maintenance,
+        worker_log_bytes: narrow(
+            "extended",
+            extended.worker_log_bytes.unwrap_or(WORKER_LOG_BYTES),
+        )?,
         track_sizes: extended.track_sizes,
     })
 }
@@ -430,7 +439,9 @@ const ITEM_BYTES_MAX: u64 = 1 << 30;
 const SLAB_CHUNK_BYTES: u64 = 512 << 10;
 const HASH_ALGORITHM: &str = "murmur3";
 
-const WITHOUT_EFFECT: [(&str, &str); 2] = [
-    ("enable-largepages", "the system decides on large pages"),
-    ("disable-watch", "there is no watch command yet"),
-];
+const WITHOUT_EFFECT: [(&str, &str); 1] =
+    [("enable-largepages", "the system decides on large pages")];
+
+/// memcached's buffers for the lines of `watch`.
+const WATCHER_LOG_BYTES: u64 = 256 << 10;
+const WORKER_LOG_BYTES: u64 = 64 << 10;

@@ -2,27 +2,29 @@
 
 mod meta;
 mod order;
+mod storing;
+mod told;
+mod value;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use larder_connection::{
-    self as connection, MetaCount, MetaDetails, MetaReply, Place, Reply, Service, Stored,
-};
+use larder_connection::{MetaCount, MetaDetails, MetaReply, Place, Reply, Service, Stored};
+use larder_poller::Waker;
 use larder_protocol::{
     Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
-    Storage, StoreMode, Words,
+    Storage, StoreMode, Streams, Watch, Words,
 };
-use larder_store::{
-    AdjustError, Adjusted, Amended, Condition, Counting, Draft, Item, Outcome, Refusal, Seconds,
-    Terms, Visit,
-};
+use larder_store::{AdjustError, Adjusted, Amended, Counting, Refusal, Seconds, Visit};
 
 use crate::counters::{ClassCount, Count, Counters};
 use crate::listing::Listing;
 use crate::prefixes::PrefixCount;
 use crate::shared::Shared;
 use crate::stats;
+use crate::watch::{Item, LogFeed};
+
+use value::{Pinned, ValueDraft};
 
 /// What one worker asks the store with: its counters, and the time of this turn.
 #[derive(Debug)]
@@ -36,12 +38,25 @@ pub(crate) struct Cache {
     is_datagram: bool,
     /// Whether a request of this turn walked the store.
     has_walked: bool,
+    /// What somebody watched at the beginning of this turn.
+    watched: Streams,
+    /// Wakes this worker when there is something to tell to a watcher of its.
+    waker: Waker,
 }
 
 impl Cache {
-    pub(crate) fn new(shared: Arc<Shared>, worker: usize) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, worker: usize, waker: Waker) -> Self {
         let now = shared.clock.now();
-        Self { shared, worker, now, descriptor: -1, is_datagram: false, has_walked: false }
+        Self {
+            shared,
+            worker,
+            now,
+            descriptor: -1,
+            is_datagram: false,
+            has_walked: false,
+            watched: Streams::NONE,
+            waker,
+        }
     }
 
     pub(crate) fn begin_round(&mut self, now: Seconds) {
@@ -51,12 +66,14 @@ impl Cache {
     pub(crate) fn begin_turn(&mut self, descriptor: i32) {
         self.descriptor = descriptor;
         self.is_datagram = false;
+        self.watched = self.shared.watchers.wanted();
     }
 
     pub(crate) fn begin_datagram(&mut self, descriptor: i32) {
         self.descriptor = descriptor;
         self.is_datagram = true;
         self.has_walked = false;
+        self.watched = self.shared.watchers.wanted();
     }
 
     /// Whether a request of this datagram walked the store.
@@ -93,56 +110,35 @@ impl Cache {
         self.shared.prefixes.add(self.worker, key, count);
     }
 
-    /// Counts a value that is refused, and forgets the one it should have replaced: a reader must not be served what the
-    /// writer believes to be gone.
-    fn refuse(&self, refusal: Refusal, key: &[u8], mode: StoreMode) -> Status {
-        if mode == StoreMode::Set {
-            self.shared.store.delete(key, self.now);
-        }
-        match refusal {
-            Refusal::TooLarge => {
-                self.count(Count::StoreTooLarge);
-                Status::TooLarge
+    /// Forgets a key, by the command of this name.
+    fn remove(&self, key: &[u8], compare: Option<u64>, command: &str) -> Status {
+        self.count_prefix(key, PrefixCount::Delete);
+        self.tell_lookup(key);
+        let removed = match compare {
+            None => {
+                let see = |item: Visit<'_>| Item::of(&item);
+                let removed = self.shared.store.visit_deleting(key, self.now, see);
+                removed
+                    .inspect(|&item| self.tell_deleted(key, command, item))
+                    .map(|item| item.class)
             }
-            Refusal::OutOfMemory | Refusal::Misused => {
-                self.count(Count::StoreNoMemory);
-                Status::OutOfMemory
-            }
-        }
-    }
-
-    /// Keeps a complete value, if its conditions hold.
-    fn store(&self, draft: ValueDraft) -> Stored {
-        let ValueDraft { draft, mode, terms, class, .. } = draft;
-        let refused = |status, value_len| Stored { status, cas: 0, value_len };
-        let value_len = draft.value_len();
-        let condition = match mode {
-            StoreMode::Add => Condition::Add,
-            StoreMode::Append => Condition::Append,
-            StoreMode::Cas(number) => Condition::Cas(number),
-            StoreMode::Prepend => Condition::Prepend,
-            StoreMode::Replace => Condition::Replace,
-            StoreMode::Set => Condition::Set,
+            Some(cas) => match self.delete_if(key, cas, command) {
+                Amended::Done { class } => Some(class),
+                Amended::NotFound => None,
+                Amended::Exists => return Status::Exists,
+            },
         };
-        let committed = self.shared.store.commit_with(draft, condition, &terms, self.now);
-        let outcome = committed.map(|committed| committed.outcome);
-        let value_len = committed.map_or(value_len, |committed| committed.value_len);
-        let stored = match outcome {
-            Ok(Outcome::Stored { cas }) => Stored { status: Status::Stored, cas, value_len },
-            Ok(Outcome::NotStored) | Err(Refusal::TooLarge) => {
-                refused(Status::NotStored, value_len)
+        match removed {
+            Some(class) => {
+                self.count(Count::DeleteHits);
+                self.count_in_class(ClassCount::DeleteHits, class);
+                Status::Deleted
             }
-            Ok(Outcome::Exists) => refused(Status::Exists, value_len),
-            Ok(Outcome::NotFound) => refused(Status::NotFound, value_len),
-            Err(Refusal::OutOfMemory | Refusal::Misused) => {
-                self.count(Count::StoreNoMemory);
-                return refused(Status::OutOfMemory, value_len);
+            None => {
+                self.count(Count::DeleteMisses);
+                Status::NotFound
             }
-        };
-        if matches!(mode, StoreMode::Cas(_)) {
-            self.count_cas(stored.status, class);
         }
-        stored
     }
 
     /// Changes a counter, and counts that if there is one.
@@ -160,6 +156,7 @@ impl Cache {
                 (larder_store::Delta::Decrement(by), Count::DecrHits, ClassCount::DecrHits)
             }
         };
+        self.tell_lookup(key);
         let adjusted = self.shared.store.adjust_with(key, delta, counting, self.now)?;
         self.count(hits);
         self.count_in_class(class_hits, adjusted.class);
@@ -184,39 +181,16 @@ impl Cache {
             }
         }
     }
-
-    fn count_cas(&self, status: Status, class: usize) {
-        let (count, class_count) = match status {
-            Status::Stored => (Count::CasHits, ClassCount::CasHits),
-            Status::Exists => (Count::CasBadval, ClassCount::CasBadval),
-            _ => return self.count(Count::CasMisses),
-        };
-        self.count(count);
-        self.count_in_class(class_count, class);
-    }
 }
 
 impl Service for Cache {
     type Value = Pinned;
     type Draft = ValueDraft;
     type Listing = Listing;
+    type Feed = LogFeed;
 
     fn draft(&mut self, request: &Storage<'_>) -> Result<ValueDraft, Status> {
-        let Storage { mode, key, flags, exptime, value_len, .. } = *request;
-        self.count_prefix(key, PrefixCount::Set);
-        let store = &self.shared.store;
-        let expiry = self.shared.clock.expiry(exptime, self.now);
-        let draft = store
-            .draft(key, flags, expiry, value_len, self.now)
-            .map_err(|refusal| self.refuse(refusal, key, mode))?;
-        let class = self.shared.classes.class_of(store.item_bytes(key.len(), flags, value_len));
-        // Here and not when it is stored: memcached counts a value with a bad end too.
-        self.count(Count::CmdSet);
-        self.count_in_class(ClassCount::CmdSet, class);
-        // Only a draft that can run out of memory later has to know whose old value goes with it.
-        let abandoned_key =
-            (mode == StoreMode::Set && value_len > WHOLE_LEN_MAX).then(|| key.into());
-        Ok(ValueDraft { draft, mode, terms: Terms::default(), class, abandoned_key })
+        self.open(request, request.mode == StoreMode::Set)
     }
 
     fn commit(&mut self, mut draft: ValueDraft, compare: Option<u64>) -> Stored {
@@ -224,14 +198,14 @@ impl Service for Cache {
         if let Some(cas) = compare.filter(|_| self.shared.config.cas) {
             draft.require(cas);
         }
-        self.store(draft)
+        self.keep(draft)
     }
 
     fn abandon(&mut self, draft: ValueDraft) -> Status {
-        let ValueDraft { draft, abandoned_key, .. } = draft;
+        let ValueDraft { draft, mode, replaces, .. } = draft;
+        let key: Box<[u8]> = draft.key().into();
         drop(draft);
-        let mode = if abandoned_key.is_some() { StoreMode::Set } else { StoreMode::Add };
-        self.refuse(Refusal::OutOfMemory, &abandoned_key.unwrap_or_default(), mode)
+        self.refuse(Refusal::OutOfMemory, &key, mode, replaces)
     }
 
     fn get(&mut self, key: &[u8], touch: Option<i64>, reply: &mut Reply<'_, Pinned>) {
@@ -239,7 +213,7 @@ impl Service for Cache {
             let data_len = item.value_len() + LINE_END_LEN;
             let pin = || Pinned { item: item.pin(), data_len };
             reply.value(key, item.flags(), item.cas(), data_len, item.slices(), pin);
-            item.class()
+            Item::of(&item)
         };
         let (store, now) = (&self.shared.store, self.now);
         let visited = match touch {
@@ -249,16 +223,17 @@ impl Service for Cache {
                 store.visit_touching(key, expiry, now, see)
             }
         };
+        self.tell_get(key, visited);
         self.count(if touch.is_some() { Count::CmdTouch } else { Count::CmdGet });
         match visited {
-            Ok(class) => {
+            Ok(item) => {
                 self.count_prefix(key, PrefixCount::Hit);
                 let (count, class_count) = match touch {
                     None => (Count::GetHits, ClassCount::GetHits),
                     Some(_) => (Count::TouchHits, ClassCount::TouchHits),
                 };
                 self.count(count);
-                self.count_in_class(class_count, class);
+                self.count_in_class(class_count, item.class);
             }
             Err(_) => {
                 self.count_prefix(key, PrefixCount::Miss);
@@ -268,36 +243,19 @@ impl Service for Cache {
     }
 
     fn delete(&mut self, key: &[u8], compare: Option<u64>) -> Status {
-        self.count_prefix(key, PrefixCount::Delete);
-        let store = &self.shared.store;
-        let deleted = match compare {
-            None => store.visit_deleting(key, self.now, |item| item.class()),
-            Some(cas) => match store.delete_if(key, cas, self.now) {
-                Amended::Done { class } => Some(class),
-                Amended::NotFound => None,
-                Amended::Exists => return Status::Exists,
-            },
-        };
-        match deleted {
-            Some(class) => {
-                self.count(Count::DeleteHits);
-                self.count_in_class(ClassCount::DeleteHits, class);
-                Status::Deleted
-            }
-            None => {
-                self.count(Count::DeleteMisses);
-                Status::NotFound
-            }
-        }
+        self.remove(key, compare, "delete")
     }
 
     fn touch(&mut self, key: &[u8], exptime: i64) -> Status {
         let expiry = self.shared.clock.expiry(exptime, self.now);
         self.count(Count::CmdTouch);
-        match self.shared.store.visit_touching(key, expiry, self.now, |item| item.class()) {
-            Ok(class) => {
+        let see = |item: Visit<'_>| Item::of(&item);
+        let touched = self.shared.store.visit_touching(key, expiry, self.now, see);
+        self.tell_get(key, touched);
+        match touched {
+            Ok(item) => {
                 self.count(Count::TouchHits);
-                self.count_in_class(ClassCount::TouchHits, class);
+                self.count_in_class(ClassCount::TouchHits, item.class);
                 Status::Touched
             }
             Err(_) => {
@@ -371,6 +329,18 @@ impl Service for Cache {
         listing.push(&self.shared, self.now, out)
     }
 
+    fn watch(&mut self, request: &Watch, place: Place) -> Result<LogFeed, Status> {
+        // A datagram has nobody behind it to whom lines could go.
+        if !self.shared.config.watch || self.is_datagram {
+            return Err(Status::WatchNotAllowed);
+        }
+        if place == Place::AfterOthers {
+            return Err(Status::WatchPipelined);
+        }
+        let streams = request.streams.ok_or(Status::Error)?;
+        self.shared.watchers.add(streams, self.waker.clone())
+    }
+
     fn set_verbosity(&mut self, level: u8) -> Status {
         self.shared.verbosity.store(level, Ordering::Relaxed);
         (self.shared.config.on_verbosity)(level);
@@ -411,74 +381,11 @@ impl Service for Cache {
     }
 }
 
-/// A pinned value of the store.
-#[derive(Debug)]
-pub(crate) struct Pinned {
-    item: Item,
-    data_len: usize,
-}
-
-impl connection::Value for Pinned {
-    fn data_len(&self) -> usize {
-        self.data_len
-    }
-
-    fn piece(&self, offset: usize) -> &[u8] {
-        self.item.slice_from(offset)
-    }
-}
-
-/// A value that is arriving, and what is to become of it.
-#[derive(Debug)]
-pub(crate) struct ValueDraft {
-    draft: Draft,
-    mode: StoreMode,
-    /// What came with it in flags.
-    terms: Terms,
-    class: usize,
-    abandoned_key: Option<Box<[u8]>>,
-}
-
-impl ValueDraft {
-    /// Lets it be stored only in the place of an item with this number, or joined to one.
-    fn require(&mut self, cas: u64) {
-        match self.mode {
-            StoreMode::Append | StoreMode::Prepend => self.terms.compare = Some(cas),
-            _ => self.mode = StoreMode::Cas(cas),
-        }
-    }
-}
-
-impl connection::Draft for ValueDraft {
-    fn space(&mut self) -> Option<&mut [u8]> {
-        self.draft.space().ok()
-    }
-
-    fn filled(&mut self, len: usize) {
-        self.draft.filled(len);
-    }
-
-    fn remaining(&self) -> usize {
-        self.draft.missing()
-    }
-
-    fn is_terminated(&self) -> bool {
-        self.draft.is_terminated()
-    }
-
-    fn held_bytes(&self) -> usize {
-        usize::try_from(self.draft.held_bytes()).unwrap_or(usize::MAX)
-    }
-}
-
 /// What `version` answers: the version of memcached whose behaviour this is, because clients read features from it.
 /// Larder's own version is in `stats larder`.
 pub(crate) const VERSION: &str = "1.6.45";
 
 const LINE_END_LEN: usize = b"\r\n".len();
-
-/// Values up to this length have all their memory from the start.
-const WHOLE_LEN_MAX: usize = 32 * 1024;
 
 /// memcached's bounds for `cache_memlimit`.
 const MEMORY_MEBIBYTES_MIN: u32 = 8;

@@ -31,9 +31,9 @@ impl Classes {
         &self.chunk_sizes
     }
 
-    /// memcached's number, from 1, of a class of the store, which has one more for what is larger than the last.
-    pub(crate) fn number_of(&self, class: usize) -> u8 {
-        u8::try_from(class.min(self.chunk_sizes.len() - 1) + 1).unwrap_or(u8::MAX)
+    /// The bounds that the store is given: the last class has none, what is larger counts in it.
+    pub(crate) fn bounds(&self) -> &[u32] {
+        self.chunk_sizes.split_last().map_or(&[], |(_, bounds)| bounds)
     }
 
     /// Which class an item of this size counts in, from 0; items above the last class count in the last.

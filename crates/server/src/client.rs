@@ -1,5 +1,6 @@
 //! A connection with its socket, in its worker's pool.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use larder_connection::{Connection, Limits, Protocols};
@@ -19,6 +20,8 @@ pub(crate) struct Client {
     pub(crate) socket: Option<Registered<Socket>>,
     pub(crate) connection: Connection<Cache>,
     pub(crate) record: Option<Arc<Record>>,
+    /// Where it came from; none for a Unix socket.
+    pub(crate) peer_addr: Option<SocketAddr>,
     /// What the budgets were last told that it holds.
     pub(crate) booked: Held,
     /// When something last arrived from it.
@@ -41,6 +44,8 @@ pub(crate) struct Client {
     pub(crate) lingering: Option<Lingering>,
     /// Whether it is among the clients that the worker goes on with by itself.
     pub(crate) is_queued: bool,
+    /// Whether it is among those of its worker that watch.
+    pub(crate) is_watching: bool,
 }
 
 impl Client {
@@ -50,6 +55,7 @@ impl Client {
         socket: Registered<Socket>,
         record: Arc<Record>,
         protocols: Protocols,
+        peer_addr: Option<SocketAddr>,
         now: Seconds,
     ) -> Self {
         let connection = match old {
@@ -60,6 +66,7 @@ impl Client {
             socket: Some(socket),
             connection,
             record: Some(record),
+            peer_addr,
             booked: Held::default(),
             active_at: now,
             taken_at: now,
@@ -71,6 +78,7 @@ impl Client {
             has_ended: false,
             lingering: None,
             is_queued: false,
+            is_watching: false,
         }
     }
 

@@ -98,6 +98,12 @@ impl Clock {
     }
 }
 
+/// The system's time, since 1970: for logs, which follow no change of the server's clock.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub(crate) fn wall_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 /// The first second is not 0, so that there is one before it.
 const HEAD_START: u32 = 2;
 

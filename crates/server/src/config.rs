@@ -40,6 +40,10 @@ pub struct Config {
     pub flush: bool,
     /// Whether `stats cachedump` and `stats detail` are answered (`-X` turns them off).
     pub dumps: bool,
+    /// Whether `watch` is answered (`-W` turns it off).
+    pub watch: bool,
+    /// Bytes of log lines that wait for one watcher at most (`-o watcher_logbuf_size`).
+    pub watcher_log_bytes: usize,
     /// Whether `shutdown` is obeyed (`-A`).
     pub shutdown: bool,
     /// Whether clients may change the server's clock by `debugtime`: for tests (`--debug-commands`).
@@ -141,6 +145,8 @@ pub struct Tuning {
     pub slab_chunk_max: u32,
     /// What memcached's maintenance threads would be told.
     pub maintenance: Maintenance,
+    /// Bytes of log lines that wait in one worker (`-o worker_logbuf_size`); here none do.
+    pub worker_log_bytes: usize,
     /// Whether `stats sizes` counts items by size (`-o track_sizes`).
     pub track_sizes: bool,
 }

@@ -27,6 +27,7 @@ mod stats;
 #[cfg(test)]
 mod transcripts;
 mod udp;
+mod watch;
 mod wire_log;
 mod worker;
 

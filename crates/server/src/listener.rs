@@ -39,15 +39,16 @@ impl Listener {
     pub(crate) fn accept(&self) -> io::Result<Accepted> {
         let (socket, peer) = self.socket.accept()?;
         socket.set_nonblocking(true)?;
+        let peer_addr = peer.as_socket();
         let (peer, local) = match &self.addr {
             BoundTo::Unix(unix) => (unix_name(unix), unix_name(unix)),
             BoundTo::Tcp(addr) => {
                 let local = socket.local_addr().ok().and_then(|local| local.as_socket());
-                let peer = peer.as_socket().map_or_else(String::new, |peer| tcp_name(&peer));
+                let peer = peer_addr.as_ref().map_or_else(String::new, tcp_name);
                 (peer, tcp_name(&local.unwrap_or(*addr)))
             }
         };
-        Ok(Accepted { socket, peer, local })
+        Ok(Accepted { socket, peer_addr, peer, local })
     }
 }
 
@@ -61,6 +62,8 @@ impl AsFd for Listener {
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) socket: Socket,
+    /// Where it came from; none for a Unix socket.
+    pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) peer: String,
     pub(crate) local: String,
 }

@@ -120,7 +120,8 @@ impl Listing {
 impl Kind {
     /// Takes an item into account; returns whether others are wanted.
     fn see(&mut self, shared: &Shared, item: &Visit<'_>, out: &mut Vec<u8>) -> bool {
-        let number = shared.classes.number_of(item.class());
+        // As memcached counts them, from 1.
+        let number = u8::try_from(item.class() + 1).unwrap_or(u8::MAX);
         match self {
             Self::Keys { form, classes, .. } => {
                 if classes.has(number) {

@@ -73,6 +73,7 @@ impl Record {
             phase if phase == Phase::Value as u8 => "conn_nread",
             phase if phase == Phase::Skip as u8 => "conn_swallow",
             phase if phase == Phase::Reply as u8 => "conn_mwrite",
+            phase if phase == Phase::Watch as u8 => "conn_watch",
             phase if phase == Phase::Closing as u8 => "conn_closing",
             _ => "conn_read",
         }

@@ -12,12 +12,10 @@ use std::{fs, io, mem};
 
 use larder_dispatch::Workers;
 use larder_poller::{Interest, Poller, Registered, Waker};
-use larder_store::Store;
 
 use crate::acceptor::Acceptor;
-use crate::classes::Classes;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::error::Error;
 use crate::listener::{self, BoundTo, Listener};
 use crate::shared::Shared;
@@ -63,9 +61,8 @@ impl Server {
         }
         let poller = Poller::new().map_err(Error::Start)?;
         let records = listeners.iter().map(Listener::record).collect();
-        let store = Store::new(store_config(&config));
         let (clock, waker) = (Clock::start(), poller.waker());
-        let shared = Arc::new(Shared::new(config, store, clock, records, udp.addrs, waker));
+        let shared = Arc::new(Shared::new(config, clock, records, udp.addrs, waker));
         let listeners = (0..)
             .zip(listeners)
             .map(|(key, listener)| poller.register(listener, key, Interest::READ))
@@ -180,21 +177,6 @@ fn wake_those_with_clients(shared: &Shared, wakers: &[Waker]) {
         if let Err(error) = waker.wake() {
             log::error!("cannot wake worker {index}: {error}");
         }
-    }
-}
-
-pub(crate) fn store_config(config: &Config) -> larder_store::Config {
-    let tuning = &config.tuning;
-    let classes = Classes::new(tuning.chunk_size, tuning.growth_factor, tuning.slab_chunk_max);
-    larder_store::Config {
-        eviction: match config.eviction {
-            config::Eviction::Enabled => larder_store::Eviction::Enabled,
-            config::Eviction::Disabled => larder_store::Eviction::Disabled,
-        },
-        cas: config.cas,
-        item_bytes_max: config.item_bytes_max as u64,
-        size_classes: classes.chunk_sizes().into(),
-        ..larder_store::Config::new(config.memory_bytes)
     }
 }
 

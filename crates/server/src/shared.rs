@@ -1,6 +1,7 @@
 //! What all threads of a server share: nothing here is written on the way of an ordinary request.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use larder_poller::Waker;
@@ -18,6 +19,7 @@ use crate::maintenance::Maintenance;
 use crate::prefixes::Prefixes;
 use crate::roster::Roster;
 use crate::udp;
+use crate::watch::Watchers;
 
 /// One server's common state.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) connections: Connections,
     pub(crate) listeners: Vec<ListenerRecord>,
     pub(crate) udp: udp::Account,
+    pub(crate) watchers: Arc<Watchers>,
     pub(crate) prefixes: Prefixes,
     pub(crate) crawl: Crawl,
     pub(crate) maintenance: Mutex<Maintenance>,
@@ -50,7 +53,6 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         config: Config,
-        store: Store,
         clock: Clock,
         listeners: Vec<ListenerRecord>,
         udp_addrs: Vec<SocketAddr>,
@@ -59,6 +61,8 @@ impl Shared {
         let tuning = &config.tuning;
         let classes = Classes::new(tuning.chunk_size, tuning.growth_factor, tuning.slab_chunk_max);
         let threads = config.threads;
+        let watchers = Arc::new(Watchers::new(config.watcher_log_bytes));
+        let store = Store::new(store_config(&config, &classes, Arc::clone(&watchers)));
         Self {
             classes,
             budgets: Budgets::new(&config.budgets),
@@ -66,6 +70,7 @@ impl Shared {
             rosters: (0..threads).map(|_| Roster::default()).collect(),
             objects: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
             connections: Connections::default(),
+            watchers,
             prefixes: Prefixes::new(tuning.prefix_delimiter, config.detail, threads),
             crawl: Crawl::default(),
             maintenance: Mutex::new(config.tuning.maintenance),
@@ -117,6 +122,25 @@ impl Shared {
         self.connections.rejected.store(0, Ordering::Relaxed);
         self.crawl.reset();
         self.store.reset_stats();
+        self.watchers.reset_counts();
+    }
+}
+
+fn store_config(
+    config: &Config,
+    classes: &Classes,
+    watchers: Arc<Watchers>,
+) -> larder_store::Config {
+    larder_store::Config {
+        eviction: match config.eviction {
+            Eviction::Enabled => larder_store::Eviction::Enabled,
+            Eviction::Disabled => larder_store::Eviction::Disabled,
+        },
+        cas: config.cas,
+        item_bytes_max: config.item_bytes_max as u64,
+        size_classes: classes.bounds().into(),
+        observer: Some(watchers),
+        ..larder_store::Config::new(config.memory_bytes)
     }
 }
 

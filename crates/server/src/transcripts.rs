@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 use larder_connection::Limits;
 use larder_poller::Poller;
-use larder_store::{Seconds, Store};
+use larder_store::Seconds;
 use larder_testkit::machines::{Clocked, Machines};
 use larder_testkit::transcript::{Judge, Player, Transcript, parse_directory};
 
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::server::store_config;
 use crate::shared::Shared;
 
 #[path = "../examples/small/config.rs"]
@@ -53,11 +52,10 @@ fn config(args: &[String]) -> Config {
 /// What was wrong with one transcript, if anything.
 fn play(transcript: &Transcript, read_len: usize) -> Option<String> {
     let config = config(&transcript.args);
-    let store = Store::new(store_config(&config));
     let waker = Poller::new().unwrap().waker();
-    let shared =
-        Arc::new(Shared::new(config, store, Clock::start(), Vec::new(), Vec::new(), waker));
-    let cache = Rc::new(RefCell::new(Cache::new(Arc::clone(&shared), 0)));
+    let clock = Clock::start();
+    let shared = Arc::new(Shared::new(config, clock, Vec::new(), Vec::new(), waker.clone()));
+    let cache = Rc::new(RefCell::new(Cache::new(Arc::clone(&shared), 0, waker)));
     let stage = Machines::new(cache, Limits::default(), read_len);
     let problem = Player::new(stage, Judge::Reference).play(transcript).err();
     let held = shared.store.stats();

@@ -186,20 +186,16 @@ const KEY_MAX: u64 = u64::MAX - 1;
 
 #[cfg(test)]
 mod tests {
-    use larder_store::Store;
-
     use super::*;
     use crate::clock::Clock;
-    use crate::server::store_config;
     use crate::transcripts::small;
 
     /// Sends `count` datagrams of this payload; returns how many each turn of the socket receives.
     fn turns(payload: &[u8], count: u64) -> Vec<u64> {
         let (config, poller) = (small::config(), Poller::new().unwrap());
-        let store = Store::new(store_config(&config));
         let (clock, waker) = (Clock::start(), poller.waker());
-        let shared = Arc::new(Shared::new(config, store, clock, Vec::new(), Vec::new(), waker));
-        let mut cache = Cache::new(Arc::clone(&shared), 0);
+        let shared = Arc::new(Shared::new(config, clock, Vec::new(), Vec::new(), waker.clone()));
+        let mut cache = Cache::new(Arc::clone(&shared), 0, waker);
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
         let addr = socket.local_addr().unwrap();

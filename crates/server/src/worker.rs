@@ -13,6 +13,7 @@ use larder_connection::Phase;
 use larder_dispatch::Receiver;
 use larder_poller::{Events, Interest, Poller};
 use larder_pool::{Key, Pool};
+use larder_protocol::Streams;
 use larder_store::Seconds;
 
 use crate::budgets::{Held, Ledger, Resource};
@@ -24,6 +25,7 @@ use crate::ready::{self, Turned};
 use crate::roster::Record;
 use crate::shared::Shared;
 use crate::udp::Datagrams;
+use crate::watch;
 
 /// One thread's share of the clients.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(crate) struct Worker {
     scratch: Box<[u8]>,
     /// Clients to go on with though their sockets are not ready: a full output had stopped them and is sent.
     queue: Vec<Key>,
+    /// Clients that watch.
+    watching: Vec<Key>,
     ledger: Ledger,
     /// Whether the server stops gracefully.
     is_finishing: bool,
@@ -57,7 +61,7 @@ impl Worker {
     ) -> Self {
         let clients = Pool::new(shared.config.connections_max);
         let ledger = Ledger::new(shared.config.threads);
-        let cache = Cache::new(Arc::clone(&shared), index);
+        let cache = Cache::new(Arc::clone(&shared), index, poller.waker());
         Self {
             swept_at: cache.now(),
             shared,
@@ -68,6 +72,7 @@ impl Worker {
             cache,
             scratch: vec![0; READ_LEN].into(),
             queue: Vec::new(),
+            watching: Vec::new(),
             ledger,
             is_finishing: false,
             turns: 0,
@@ -113,6 +118,7 @@ impl Worker {
             }
             self.turn(key, false);
         }
+        self.feed_watchers();
         if self.swept_at != self.cache.now() {
             self.swept_at = self.cache.now();
             self.sweep();
@@ -139,11 +145,18 @@ impl Worker {
         let deadline = self.shared.clock.elapsed() + FINISH_TIME_MAX;
         let keys: Vec<Key> = self.clients.iter_mut().map(|(key, _)| key).collect();
         for key in keys {
-            if let Some(client) = self.clients.get_mut(key) {
+            if let Some(client) = self.clients.get_mut(key).filter(|client| !client.is_watching) {
                 self.cache.begin_turn(client.descriptor());
                 client.connection.receive_end(&mut self.cache);
             }
             // Sends what it can, and closes whoever is owed nothing.
+            self.turn(key, false);
+        }
+        // Those who watch are told of the others' end, and go last.
+        for key in std::mem::take(&mut self.watching) {
+            if let Some(client) = self.clients.get_mut(key) {
+                client.connection.receive_end(&mut self.cache);
+            }
             self.turn(key, false);
         }
         while !self.clients.is_empty()
@@ -158,7 +171,7 @@ impl Worker {
 
     /// Takes a connection over from the listener.
     fn serve(&mut self, accepted: Accepted) {
-        let Accepted { socket, peer, local } = accepted;
+        let Accepted { socket, peer_addr, peer, local } = accepted;
         let now = self.cache.now();
         let descriptor = std::os::fd::AsRawFd::as_raw_fd(&socket);
         log::debug!("<{descriptor} new client connection from {peer}");
@@ -167,12 +180,15 @@ impl Worker {
             let socket = self.poller.register(socket, key.into(), Interest::READ)?;
             let record = Record::new(descriptor, peer, local, now);
             let record = self.shared.rosters[self.index].add(record);
-            Ok::<_, io::Error>(Client::new(old, socket, record, protocols, now))
+            Ok::<_, io::Error>(Client::new(old, socket, record, protocols, peer_addr, now))
         });
         if let Err(refusal) = made {
             log::warn!("cannot serve a new client: {refusal}");
             self.cache.counters().add_one(Count::ClosedOnError);
             self.shared.connections.leave();
+        } else if self.shared.watchers.wanted().has_any(Streams::CONNECTIONS) {
+            let line = watch::conn_new(peer_addr, descriptor);
+            self.shared.watchers.record(Streams::CONNECTIONS, &line);
         }
         self.tell_objects();
     }
@@ -215,11 +231,28 @@ impl Worker {
             self.queue.push(key);
             self.cache.counters().add_one(Count::ConnYields);
         }
+        if client.connection.phase() == Phase::Watch && !client.is_watching {
+            client.is_watching = true;
+            self.watching.push(key);
+        }
         self.turns += 1;
         client.note_turn(is_readable, taken, now, self.turns);
         if self.ledger.update(&self.shared.budgets, client) {
             self.settle();
         }
+    }
+
+    /// Gives those who watch a turn, if something waits that they can be told.
+    fn feed_watchers(&mut self) {
+        let mut watching = std::mem::take(&mut self.watching);
+        watching.retain(|&key| self.clients.get_mut(key).is_some());
+        for &key in &watching {
+            let client = self.clients.get_mut(key);
+            if client.is_some_and(|client| client.connection.has_work() && !client.is_queued) {
+                self.turn(key, false);
+            }
+        }
+        self.watching = watching;
     }
 
     /// While this worker holds more than its share of a budget that is overdrawn: gives back what holds nothing, closes
@@ -266,6 +299,20 @@ impl Worker {
         }
         if let Some(reason) = reason {
             self.cache.counters().add_one(reason);
+        }
+        if self.shared.watchers.wanted().has_any(Streams::CONNECTIONS) {
+            let word = match reason {
+                _ if self.is_finishing => "shutdown",
+                // The end of a watcher is an error to memcached, too.
+                None if client.connection.has_given_up() || client.is_watching => "error",
+                None => "normal",
+                Some(Count::ClosedIdle) => "idle_timeout",
+                Some(_) => "error",
+            };
+            // A watcher is not told of its own end.
+            client.connection.close();
+            let line = watch::conn_close(client.peer_addr, word, descriptor);
+            self.shared.watchers.record(Streams::CONNECTIONS, &line);
         }
         self.ledger.book(&self.shared.budgets, &client.booked, &Held::default());
         if let Some(record) = &client.record {

@@ -197,10 +197,10 @@ fn read_watch(words: &[&[u8]]) -> Meaning {
         return Meaning::Refused { reason: ParseError::UnknownCommand, quiet: true, skip_len: 0 };
     }
     let words = if words.is_empty() { &[b"fetchers".as_slice()] } else { words };
-    let bits = words
+    let mut bits = words
         .iter()
         .map(|word| STREAMS.iter().find(|(name, _)| name.as_bytes() == *word).map(|(_, bit)| *bit));
-    Meaning::Watch { streams: bits.fold(Some(0), |some, bit| Some(some? | bit?)) }
+    Meaning::Watch { streams: bits.try_fold(0, |some, bit| Some(some | bit?)) }
 }
 
 /// No command; a last word that begins like the version of HTTP tells whose it is.

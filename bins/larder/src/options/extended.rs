@@ -26,6 +26,10 @@ pub(super) struct Extended {
     pub(super) slab_chunk_bytes: Option<u64>,
     /// What tunes memcached's maintenance threads, for `stats settings` only.
     pub(super) maintenance: Maintenance,
+    /// `watcher_logbuf_size`, given in kilobytes.
+    pub(super) watcher_log_bytes: Option<u64>,
+    /// `worker_logbuf_size`, given in kilobytes, for `stats settings` only.
+    pub(super) worker_log_bytes: Option<u64>,
     /// `track_sizes`.
     pub(super) track_sizes: bool,
 }
@@ -112,9 +116,11 @@ impl Extended {
             }
             "hashpower" => self.hash_power = Some(number),
             "slab_chunk_max" => self.slab_chunk_bytes = Some(number << 10),
+            "watcher_logbuf_size" => self.watcher_log_bytes = Some(number << 10),
+            "worker_logbuf_size" => self.worker_log_bytes = Some(number << 10),
             _ => return false,
         }
-        matches!(name, "idle_timeout" | "read_buf_mem_limit")
+        matches!(name, "idle_timeout" | "read_buf_mem_limit" | "watcher_logbuf_size")
     }
 }
 
@@ -182,7 +188,7 @@ const ANY: Meaning = Meaning::Number { min: 0, max: u32::MAX as u64 };
 const PERCENT: Meaning = Meaning::Number { min: 1, max: 79 };
 const FACTOR: Meaning = Meaning::Fraction { below: f64::INFINITY };
 const RATIO: Meaning = Meaning::Fraction { below: 1.0 };
-const BUFFER: Meaning = Meaning::Number { min: 1, max: 1 << 20 };
+const BUFFER: Meaning = Meaning::Number { min: 0, max: 1 << 20 };
 
 /// Every extended option of memcached 1.6.45, with its bounds.
 const OPTIONS: &[(&str, Meaning)] = &[
@@ -275,6 +281,8 @@ mod tests {
             ("read_buf_mem_limit=0", limit(u64::MAX)),
             ("hashpower=20", Extended { hash_power: Some(20), ..none() }),
             ("hash_algorithm=xxh3", Extended { hash_algorithm: Some("xxh3".into()), ..none() }),
+            ("watcher_logbuf_size=16", Extended { watcher_log_bytes: Some(16 << 10), ..none() }),
+            ("worker_logbuf_size=0", Extended { worker_log_bytes: Some(0), ..none() }),
             ("slab_chunk_max=16", Extended { slab_chunk_bytes: Some(16 << 10), ..none() }),
         ];
         for (list, expected) in cases {
@@ -284,8 +292,9 @@ mod tests {
 
     #[test]
     fn notices_are_no_louder_than_they_must_be() {
-        let cases: [(&str, &[Level]); 5] = [
-            ("idle_timeout=30,read_buf_mem_limit=1", &[]),
+        let cases: [(&str, &[Level]); 6] = [
+            ("idle_timeout=30,read_buf_mem_limit=1,watcher_logbuf_size=1", &[]),
+            ("worker_logbuf_size=1", &[Level::Info]),
             ("modern,track_sizes", &[Level::Info]),
             ("slab_automove,slab_automove=2", &[Level::Info, Level::Info]),
             ("hot_max_factor=0.2,slab_sizes=96-200", &[Level::Info, Level::Info]),
@@ -310,6 +319,9 @@ mod tests {
             ("idle_timeout", Exit::Value),
             ("idle_timeout=abc", Exit::Value),
             ("idle_timeout=-1", Exit::Value),
+            ("watcher_logbuf_size=x", Exit::Value),
+            ("watcher_logbuf_size", Exit::Value),
+            ("worker_logbuf_size=-1", Exit::Value),
             ("lru_crawler_sleep=1000001", Exit::Value),
             ("hot_lru_pct=0", Exit::Value),
             ("hot_lru_pct=80", Exit::Value),

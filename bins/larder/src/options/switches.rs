@@ -240,11 +240,12 @@ const SWITCHES: &[Switch] = &[
     switch('C', "disable-cas", Nothing, COMMANDS, "Keep no CAS numbers: gets returns 0"),
     switch('F', "disable-flush-all", Nothing, COMMANDS, "Refuse flush_all"),
     switch('X', "disable-dumping", Nothing, COMMANDS, "Refuse dumps of keys and stats detail"),
+    switch('W', "disable-watch", Nothing, COMMANDS, "Refuse watch, by which clients are told what happens"),
     switch('A', "enable-shutdown", Nothing, COMMANDS, "Obey the shutdown command"),
     long("debug-commands", Nothing, COMMANDS, "Obey debugtime SECONDS, p and r, which shift, stop and start the\nserver's clock: for tests"),
     switch('B', "protocol", Value("NAME", "auto"), COMMANDS, "Protocol: ascii, binary or auto"),
     switch('D', "prefix-delimiter", Value("CHAR", ":"), COMMANDS, "What ends the prefix of a key; turns stats detail on"),
-    switch('o', "extended", Values("LIST"), COMMANDS, "Extended options, with commas: idle_timeout=SECONDS closes clients that are\nsilent for so long (0: never), read_buf_mem_limit=MB sets\n--incomplete-command-limit, track_sizes lets stats sizes count;\nthose that tune memcached's inside are accepted"),
+    switch('o', "extended", Values("LIST"), COMMANDS, "Extended options, with commas: idle_timeout=SECONDS closes clients that are\nsilent for so long (0: never), read_buf_mem_limit=MB sets\n--incomplete-command-limit, watcher_logbuf_size=KB bounds the lines that\nwait for a watcher (256), track_sizes lets stats sizes count;\nthose that tune memcached's inside are accepted"),
 
     long("unread-reply-limit", Value("SIZE", "64m"), BUDGETS, "Bytes of replies that clients have not read"),
     long("incomplete-value-limit", Value("SIZE", ""), BUDGETS, "Bytes of values that have arrived in part\n[default: half of -m; for twice -I up to 3/4 of it]"),
@@ -267,7 +268,6 @@ const SWITCHES: &[Switch] = &[
     switch('R', "max-reqs-per-event", Value("NUM", "20"), ACCEPTED, "Requests in a row; a turn is bounded by bytes here"),
     switch('L', "enable-largepages", Nothing, ACCEPTED, "Large memory pages"),
     switch('N', "napi-ids", Value("NUM", ""), ACCEPTED, "Connections by the queue of the network card"),
-    switch('W', "disable-watch", Nothing, ACCEPTED, "Refuse the watch command; there is none yet"),
 
     switch('S', "enable-sasl", Nothing, UNSERVED, ""),
     switch('Y', "auth-file", Value("FILE", ""), UNSERVED, ""),

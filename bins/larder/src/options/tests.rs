@@ -51,6 +51,7 @@ fn defaults_are_memcacheds() {
         hash_algorithm: "murmur3".to_owned(),
         slab_chunk_max: 512 << 10,
         maintenance: larder_server::Maintenance::default(),
+        worker_log_bytes: 64 << 10,
         track_sizes: false,
     };
     assert_eq!(config.tuning, tuning);
@@ -198,6 +199,11 @@ fn switches_without_a_value() {
     for line in ["-F", "--disable-flush-all"] {
         check(&format!("-s|/x|{line}"), |o| o.config.flush, false);
     }
+    for line in ["-W", "--disable-watch"] {
+        check(&format!("-s|/x|{line}"), |o| o.config.watch, false);
+    }
+    check("-s|/x", |o| (o.config.watch, o.config.watcher_log_bytes), (true, 256 << 10));
+    check("-s|/x|-o|watcher_logbuf_size=1", |o| o.config.watcher_log_bytes, 1 << 10);
     check("-s|/x|--debug-commands", |o| o.config.debug_commands, true);
     check("-s|/x", |o| o.config.debug_commands, false);
     for (line, protocols) in [
@@ -247,8 +253,6 @@ fn users_and_what_is_accepted_without_effect() {
     for line in [
         "-L",
         "--enable-largepages",
-        "-W",
-        "--disable-watch",
         "-N|2",
         "--napi_ids=2",
         "--napi-ids=2",

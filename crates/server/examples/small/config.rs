@@ -27,6 +27,8 @@ pub(crate) fn config() -> Config {
         cas: true,
         flush: true,
         dumps: true,
+        watch: true,
+        watcher_log_bytes: 256 << 10,
         shutdown: false,
         debug_commands: false,
         budgets: Budgets {
@@ -45,6 +47,7 @@ pub(crate) fn config() -> Config {
             hash_algorithm: "keyed".to_owned(),
             slab_chunk_max: 512 << 10,
             maintenance: Maintenance::default(),
+            worker_log_bytes: 64 << 10,
             track_sizes: false,
         },
         detail: false,

@@ -1,6 +1,6 @@
 //! Meta commands in terms of the store: flags into what it is asked, and counted as memcached counts them.
 
-use larder_connection::{MetaCount, MetaDetails, MetaItem, MetaReply, Service as _};
+use larder_connection::{MetaCount, MetaDetails, MetaItem, MetaReply};
 use larder_protocol::{MetaArithmetic, MetaFlags, MetaSet, Status, Storage, StoreMode};
 use larder_store::{
     AdjustError, Amended, Amendment, Condition, Counting, Creation, Fetch, Fetched, Outcome,
@@ -10,6 +10,7 @@ use larder_store::{
 use super::{Cache, LINE_END_LEN, Pinned, ValueDraft};
 use crate::counters::{ClassCount, Count};
 use crate::prefixes::PrefixCount;
+use crate::watch::Item;
 
 pub(super) fn get(cache: &Cache, key: &[u8], flags: &MetaFlags, reply: &mut MetaReply<'_, Pinned>) {
     let now = cache.now;
@@ -38,10 +39,15 @@ pub(super) fn get(cache: &Cache, key: &[u8], flags: &MetaFlags, reply: &mut Meta
         };
         let pin = || Pinned { item: item.pin(), data_len };
         reply.item(&found, data_len, item.slices(), pin);
-        item.class()
+        (Item::of(&item), fetched.created_after)
     };
-    match cache.shared.store.fetch(key, &fetch, now, see) {
-        Ok(class) => {
+    let fetched = cache.shared.store.fetch(key, &fetch, now, see);
+    cache.tell_get(
+        key,
+        fetched.and_then(|(item, created_after)| created_after.map_or(Ok(item), Err)),
+    );
+    match fetched {
+        Ok((item, _)) => {
             cache.count_prefix(key, PrefixCount::Hit);
             let (command, count, class_count) = match flags.touch {
                 None => (Count::CmdGet, Count::GetHits, ClassCount::GetHits),
@@ -49,7 +55,7 @@ pub(super) fn get(cache: &Cache, key: &[u8], flags: &MetaFlags, reply: &mut Meta
             };
             cache.count(command);
             cache.count(count);
-            cache.count_in_class(class_count, class);
+            cache.count_in_class(class_count, item.class);
         }
         Err(_) => {
             // A miss is one of a retrieval, with a new exptime or without.
@@ -74,7 +80,7 @@ fn recache(cache: &Cache, flags: &MetaFlags) -> Recache {
 }
 
 pub(super) fn draft(
-    cache: &mut Cache,
+    cache: &Cache,
     key: &[u8],
     request: &MetaSet<'_>,
 ) -> Result<ValueDraft, Status> {
@@ -83,16 +89,9 @@ pub(super) fn draft(
     let joins = matches!(mode, StoreMode::Append | StoreMode::Prepend);
     let creation = flags.vivify.filter(|_| joins);
     let exptime = creation.or(flags.touch).map_or(0, |placed| placed.exptime);
-    let head = Storage {
-        // Whatever the mode, a value that is too large takes the old one with it.
-        mode: StoreMode::Set,
-        key,
-        flags: flags.client_flags,
-        exptime,
-        value_len,
-        quiet: false,
-    };
-    let draft = cache.draft(&head)?;
+    let head = Storage { mode, key, flags: flags.client_flags, exptime, value_len, quiet: false };
+    // Whatever the mode, a value that is too large takes the old one with it.
+    let draft = cache.open(&head, true)?;
     let terms = Terms {
         compare: flags.compare,
         stales_when_older: flags.invalidate,
@@ -100,13 +99,19 @@ pub(super) fn draft(
         cas: flags.cas,
         is_key_encoded: meta.key.is_encoded,
     };
-    Ok(ValueDraft { mode, terms, ..draft })
+    Ok(ValueDraft { terms, ..draft })
 }
 
-pub(super) fn delete(cache: &mut Cache, key: &[u8], flags: &MetaFlags) -> Status {
+pub(super) fn delete(cache: &Cache, key: &[u8], flags: &MetaFlags) -> Status {
     let changes = flags.invalidate || flags.drop_value;
+    if !changes && flags.compare.is_none() {
+        return cache.remove(key, None, "md");
+    }
+    cache.count_prefix(key, PrefixCount::Delete);
+    cache.tell_lookup(key);
     let amended = match flags.compare {
-        _ if changes => {
+        Some(cas) if !changes => Ok(cache.delete_if(key, cas, "md")),
+        _ => {
             let amendment = Amendment {
                 compare: flags.compare,
                 stales: flags.invalidate,
@@ -116,10 +121,7 @@ pub(super) fn delete(cache: &mut Cache, key: &[u8], flags: &MetaFlags) -> Status
             };
             cache.shared.store.amend(key, &amendment, cache.now)
         }
-        Some(cas) => Ok(cache.shared.store.delete_if(key, cas, cache.now)),
-        None => return cache.delete(key, None),
     };
-    cache.count_prefix(key, PrefixCount::Delete);
     match amended {
         Ok(Amended::Done { class }) => {
             if !changes {
@@ -174,7 +176,7 @@ pub(super) fn adjust(
             }
             // Somebody else has stored in between: theirs is counted.
             Ok(_) => {}
-            Err(refusal) => return Err(cache.refuse(refusal, key, StoreMode::Add)),
+            Err(refusal) => return Err(cache.refuse(refusal, key, StoreMode::Add, false)),
         }
     }
 }
@@ -188,22 +190,38 @@ fn create(cache: &Cache, key: &[u8], flags: &MetaFlags) -> Result<Outcome, Refus
     draft.push(digits.as_bytes())?;
     draft.push(b"\r\n")?;
     let terms = Terms { cas: flags.cas, ..Terms::default() };
-    Ok(store.commit_with(draft, Condition::Add, &terms, cache.now)?.outcome)
+    cache.tell_lookup(key);
+    let outcome = store.commit_with(draft, Condition::Add, &terms, cache.now)?.outcome;
+    if matches!(outcome, Outcome::Stored { .. }) {
+        // memcached gives it its expiry later, and so tells of none.
+        let bytes = store.item_bytes(key.len(), 0, digits.len());
+        let class = cache.shared.classes.class_of(bytes);
+        let item = Item { class, value_len: digits.len(), exptime: None };
+        cache.tell_store(key, Status::Stored, StoreMode::Add, Some(item));
+    }
+    Ok(outcome)
 }
 
 pub(super) fn details(cache: &Cache, key: &[u8]) -> Option<MetaDetails> {
     cache.count(Count::CmdMeta);
     let now = cache.now;
-    let see = |item: Visit<'_>, _| MetaDetails {
-        is_key_encoded: item.is_key_encoded(),
-        ttl: item.exptime().map(|at| at.since(now)),
-        idle: now.since(item.last_access()),
-        cas: item.cas(),
-        was_fetched: item.was_fetched(),
-        class: item.class() + 1,
-        item_bytes: item.item_bytes(),
+    let see = |item: Visit<'_>, _| {
+        (
+            Item::of(&item),
+            MetaDetails {
+                is_key_encoded: item.is_key_encoded(),
+                ttl: item.exptime().map(|at| at.since(now)),
+                idle: now.since(item.last_access()),
+                cas: item.cas(),
+                was_fetched: item.was_fetched(),
+                class: item.class() + 1,
+                item_bytes: item.item_bytes(),
+            },
+        )
     };
-    cache.shared.store.fetch(key, &Fetch::default(), now, see).ok()
+    let seen = cache.shared.store.fetch(key, &Fetch::default(), now, see);
+    cache.tell_get(key, seen.map(|(item, _)| item));
+    seen.ok().map(|(_, details)| details)
 }
 
 impl Cache {

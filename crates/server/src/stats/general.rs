@@ -22,7 +22,7 @@ pub(super) fn push(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
     push_commands(&sums, &items, page);
     push_server(shared, &sums, &items, page);
     push_maintenance(shared, page);
-    push_log(page);
+    push_log(shared, page);
     push_items(shared, &items, page);
 }
 
@@ -139,20 +139,23 @@ fn push_maintenance(shared: &Shared, page: &mut Page<'_>) {
     }
 }
 
-fn push_log(page: &mut Page<'_>) {
+fn push_log(shared: &Shared, page: &mut Page<'_>) {
     page.push_all(
         [
             "malloc_fails",
+            // Lines go straight to the watchers: no worker keeps any that it could drop.
             "log_worker_dropped",
-            "log_worker_written",
-            "log_watcher_skipped",
-            "log_watcher_sent",
-            "log_watchers",
-            "unexpected_napi_ids",
-            "round_robin_fallback",
         ]
         .map(|name| (name, 0)),
     );
+    let watchers = shared.watchers.counts();
+    page.push_all([
+        ("log_worker_written", watchers.written),
+        ("log_watcher_skipped", watchers.skipped),
+        ("log_watcher_sent", watchers.sent),
+        ("log_watchers", watchers.watchers as u64),
+    ]);
+    page.push_all(["unexpected_napi_ids", "round_robin_fallback"].map(|name| (name, 0)));
 }
 
 fn push_items(shared: &Shared, items: &Stats, page: &mut Page<'_>) {

@@ -10,7 +10,7 @@ use crate::shared::Shared;
 pub(super) fn push_items(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
     let sums = shared.sums();
     let is_maintained = shared.maintenance.lock().list_maintainer;
-    for (class, stats) in classes(shared).into_iter().enumerate() {
+    for (class, stats) in shared.store.class_stats().into_iter().enumerate() {
         if stats.items == 0 {
             continue;
         }
@@ -79,7 +79,7 @@ const OF_SEVERAL_LISTS: &[&str] = &[
 pub(super) fn push_slabs(shared: &Shared, page: &mut Page<'_>) {
     let sums = shared.sums();
     let (mut active, mut malloced) = (0_u64, 0_u64);
-    for (class, stats) in classes(shared).into_iter().enumerate() {
+    for (class, stats) in shared.store.class_stats().into_iter().enumerate() {
         if stats.items == 0 {
             continue;
         }
@@ -142,18 +142,6 @@ fn chunks(stats: &ClassStats, chunk_size: u32) -> Chunks {
 /// How many of memcached's pages each class would have.
 pub(crate) fn class_pages(shared: &Shared) -> Vec<u64> {
     let sizes = shared.classes.chunk_sizes().iter();
-    let classes = classes(shared);
+    let classes = shared.store.class_stats();
     classes.iter().zip(sizes).map(|(stats, &size)| chunks(stats, size).pages).collect()
-}
-
-/// The store's classes, with what is larger than the last counted in the last.
-pub(super) fn classes(shared: &Shared) -> Vec<ClassStats> {
-    let mut classes = shared.store.class_stats();
-    let count = shared.classes.chunk_sizes().len();
-    if classes.len() > count
-        && let (Some(larger), Some(last)) = (classes.pop(), classes.last_mut())
-    {
-        last.merge(&larger);
-    }
-    classes
 }

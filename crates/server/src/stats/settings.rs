@@ -105,7 +105,8 @@ fn push_tuning(shared: &Shared, page: &mut Page<'_>) {
     page.push("temp_lru", yes(maintenance.temporary_list));
     page.push("temporary_ttl", maintenance.temporary_ttl);
     page.push("idle_timeout", config.idle_timeout.map_or(0, |timeout| timeout.as_secs()));
-    page.push_all([("watcher_logbuf_size", 0), ("worker_logbuf_size", 0)]);
+    page.push("watcher_logbuf_size", config.watcher_log_bytes);
+    page.push("worker_logbuf_size", tuning.worker_log_bytes);
     page.push("read_buf_mem_limit", config.budgets.incomplete_command_bytes);
     page.push("track_sizes", yes(shared.track_sizes.load(Relaxed)));
     page.push("inline_ascii_response", "no");

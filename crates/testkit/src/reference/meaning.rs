@@ -203,22 +203,24 @@ pub fn print(meaning: &Meaning) -> Vec<u8> {
         }
         Meaning::Verbosity { level, .. } => words = vec![b"verbosity".to_vec(), text(level)],
         Meaning::Version => say(&"version"),
-        Meaning::Watch { streams } => {
-            say(&"watch");
-            match streams {
-                Some(bits) => {
-                    words.extend(STREAMS.iter().filter_map(|(name, bit)| {
-                        (bits & bit != 0).then(|| name.as_bytes().to_vec())
-                    }))
-                }
-                None => say(&"nothing"),
-            }
-        }
+        Meaning::Watch { streams } => words = watch_words(*streams),
     }
     if meaning.clone().quiet_mut().is_some_and(|quiet| *quiet) {
         words.push(b"noreply".to_vec());
     }
     words.join(&b' ')
+}
+
+fn watch_words(streams: Option<u32>) -> Vec<Vec<u8>> {
+    let mut words = vec![b"watch".to_vec()];
+    match streams {
+        Some(bits) => {
+            let named = STREAMS.iter().filter(|(_, bit)| bits & bit != 0);
+            words.extend(named.map(|(name, _)| name.as_bytes().to_vec()));
+        }
+        None => words.push(b"nothing".to_vec()),
+    }
+    words
 }
 
 fn store_name(mode: StoreMode) -> Vec<u8> {

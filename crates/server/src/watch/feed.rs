@@ -1,0 +1,64 @@
+//! A watcher's own end of its buffer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use larder_connection::Feed;
+
+use super::Watchers;
+
+/// What waits for one watcher; dropping it ends the watch.
+#[derive(Debug)]
+pub(crate) struct LogFeed {
+    watchers: Arc<Watchers>,
+    id: u64,
+    has_lines: Arc<AtomicBool>,
+    /// Taken out of the buffer, which got the empty one of before for it; the first `pushed` bytes went on.
+    taken: Vec<u8>,
+    pushed: usize,
+}
+
+impl LogFeed {
+    pub(super) fn new(watchers: Arc<Watchers>, id: u64, has_lines: Arc<AtomicBool>) -> Self {
+        Self { watchers, id, has_lines, taken: Vec::new(), pushed: 0 }
+    }
+
+    /// Exchanges what was pushed for what waits.
+    fn take(&mut self) {
+        self.taken.clear();
+        self.pushed = 0;
+        let mut log = self.watchers.log.lock();
+        self.has_lines.store(false, Ordering::Release);
+        if let Some(buffer) = log.buffers.iter_mut().find(|buffer| buffer.id == self.id) {
+            std::mem::swap(&mut self.taken, &mut buffer.lines);
+        }
+    }
+}
+
+impl Feed for LogFeed {
+    fn has_lines(&self) -> bool {
+        self.pushed < self.taken.len() || self.has_lines.load(Ordering::Acquire)
+    }
+
+    fn push_lines(&mut self, room: usize, out: &mut Vec<u8>) {
+        let mut room = room;
+        while room > 0 && self.has_lines() {
+            if self.pushed == self.taken.len() {
+                self.take();
+            }
+            let rest = self.taken.get(self.pushed..).unwrap_or_default();
+            let piece = rest.get(..room).unwrap_or(rest);
+            out.extend_from_slice(piece);
+            room -= piece.len();
+            self.pushed += piece.len();
+        }
+    }
+}
+
+impl Drop for LogFeed {
+    fn drop(&mut self) {
+        let mut log = self.watchers.log.lock();
+        log.buffers.retain(|buffer| buffer.id != self.id);
+        self.watchers.set_wanted(&log);
+    }
+}
