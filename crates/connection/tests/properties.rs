@@ -33,6 +33,11 @@ proptest! {
     }
 
     #[test]
+    fn quiet_frames_hide_the_ordinary(input in vec(any::<u8>(), 0..400)) {
+        properties::quiet_frames_hide_the_ordinary(&input);
+    }
+
+    #[test]
     fn closing_is_final(input in vec(any::<u8>(), 0..400)) {
         properties::closing_is_final(&input);
     }

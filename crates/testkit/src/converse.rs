@@ -6,6 +6,7 @@
 
 use larder_connection::{Connection, Limits, Output};
 use larder_protocol::KEY_LEN_MAX;
+use larder_protocol::binary::HEAD_LEN;
 
 use crate::model::{Model, ModelValue};
 use crate::script::Choices;
@@ -27,6 +28,8 @@ pub struct Exchange<'e> {
     value_len: usize,
     flight: Output<ModelValue>,
     step_count: usize,
+    /// What a driver reads into.
+    scratch: Vec<u8>,
     sent: Vec<u8>,
 }
 
@@ -63,6 +66,7 @@ impl<'e> Exchange<'e> {
             value_len,
             flight: Output::default(),
             step_count: 0,
+            scratch: vec![0xee; READ_LEN_MAX],
             sent: Vec::new(),
         }
     }
@@ -145,9 +149,9 @@ impl<'e> Exchange<'e> {
             self.connection.receive(arrived, self.model);
             return;
         }
-        let mut scratch = vec![0xee; len];
+        let scratch = &mut self.scratch[..len];
         let mut taken = 0;
-        for slice in self.connection.read_into(&mut scratch) {
+        for slice in self.connection.read_into(scratch) {
             let step = slice.len().min(self.input.len());
             let (arrived, rest) = self.input.split_at(step);
             slice[..step].copy_from_slice(arrived);
@@ -157,7 +161,7 @@ impl<'e> Exchange<'e> {
         assert!(taken > 0, "a read of nothing looks like the end of the input");
         self.arrived += taken;
         self.read_len = self.read_len.max(len);
-        self.connection.read_done(taken, &scratch, self.model);
+        self.connection.read_done(taken, scratch, self.model);
     }
 
     /// Sends a part of what waits.
@@ -193,8 +197,9 @@ impl<'e> Exchange<'e> {
     /// What holds at every moment: the memory of a connection is bounded.
     fn check_promises(&mut self) {
         let unfinished = self.connection.unfinished();
-        // The word at the end of a retrieval that is longer than a line, and perhaps a carriage return.
-        let unread_max = self.limits.line_len.max(KEY_LEN_MAX + 1);
+        // The word at the end of a retrieval that is longer than a line, and perhaps a carriage return; or a frame up to
+        // its value, with the longest extras there are.
+        let unread_max = self.limits.line_len.max(HEAD_LEN + 20 + KEY_LEN_MAX);
         let (held, allowed) = (unfinished.command_bytes, unread_max + self.read_len);
         assert!(held <= allowed, "{held} bytes of commands, {allowed} are allowed");
         let allowed = self.arrived + DRAFT_CHUNK_MAX;
@@ -214,6 +219,7 @@ impl<'e> Exchange<'e> {
         assert_eq!(self.model.live_values(), 0, "a value is pinned that was sent");
         if self.connection.is_finished() {
             assert_eq!(self.model.live_drafts(), 0, "a closed connection holds a draft");
+            assert_eq!(self.model.live_listings(), 0, "a closed connection holds a listing");
             assert_eq!(unfinished, larder_connection::Unfinished::default());
             return;
         }
@@ -224,7 +230,7 @@ impl<'e> Exchange<'e> {
 }
 
 /// After so many steps the rest goes fast, so that no test takes long.
-const STEPS_MAX: usize = 2000;
+const STEPS_MAX: usize = 500;
 
 /// Longest read, in bytes.
 const READ_LEN_MAX: usize = 20_000;

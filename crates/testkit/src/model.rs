@@ -35,6 +35,7 @@ pub struct Model {
     calls: u64,
     values: Rc<Cell<usize>>,
     drafts: Rc<Cell<usize>>,
+    listings: Rc<Cell<usize>>,
 }
 
 /// What a model is told about its life.
@@ -108,6 +109,7 @@ impl Model {
             calls: 0,
             values: Rc::default(),
             drafts: Rc::default(),
+            listings: Rc::default(),
         }
     }
 
@@ -145,6 +147,12 @@ impl Model {
     #[must_use]
     pub fn live_drafts(&self) -> usize {
         self.drafts.get()
+    }
+
+    /// Listings that are on their way outside.
+    #[must_use]
+    pub fn live_listings(&self) -> usize {
+        self.listings.get()
     }
 
     /// Looks a key up as a retrieval does; `touch` is the item's new exptime.

@@ -13,25 +13,11 @@ pub use binary::{
     binary, binary_parser_agrees, binary_parser_is_total, binary_requests_round_trip,
 };
 pub use machine::{
-    closing_is_final, cuts_do_not_matter, every_pin_is_dropped, machine_agrees, memory_is_bounded,
-    quiet_is_quiet, quiet_meta_hides_the_ordinary,
+    closing_is_final, connection, conversations_agree, cuts_do_not_matter, every_pin_is_dropped,
+    machine_agrees, memory_is_bounded, quiet_frames_hide_the_ordinary, quiet_is_quiet,
+    quiet_meta_hides_the_ordinary,
 };
 pub(crate) use meta::META_NAMES;
 pub use meta::meta;
 pub use parser::{parser, parser_agrees, parser_is_total, requests_round_trip};
 pub use udp::udp;
-
-/// Every property of the machine.
-///
-/// # Panics
-///
-/// If one does not hold.
-pub fn connection(input: &[u8]) {
-    machine_agrees(input);
-    cuts_do_not_matter(input);
-    memory_is_bounded(input);
-    quiet_is_quiet(input);
-    quiet_meta_hides_the_ordinary(input);
-    closing_is_final(input);
-    every_pin_is_dropped(input);
-}

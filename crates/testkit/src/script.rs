@@ -51,7 +51,10 @@ pub fn conversation(choices: &mut Choices<'_>, line_len: usize) -> Vec<u8> {
 #[must_use]
 pub fn quiet_conversation(choices: &mut Choices<'_>) -> [Vec<u8>; 2] {
     let mut both = [Vec::new(), Vec::new()];
-    while !choices.is_empty() && both[0].len() < CONVERSATION_LEN {
+    for _ in 0..REQUESTS_MAX {
+        if choices.is_empty() || both[0].len() > CONVERSATION_LEN {
+            break;
+        }
         let mut meaning = valid_line(choices);
         let block = block_of(&meaning, choices);
         let [quiet, loud] = &mut both;
@@ -209,10 +212,10 @@ fn repeated(pattern: &[u8], len: usize) -> Vec<u8> {
 }
 
 /// Requests of a conversation at most: a few hits of long values are as good as thousands.
-const REQUESTS_MAX: usize = 80;
+const REQUESTS_MAX: usize = 40;
 
 /// No conversation begins another request beyond this length, in bytes.
-const CONVERSATION_LEN: usize = 32_000;
+const CONVERSATION_LEN: usize = 24_000;
 
 /// Longest data block that is really sent, in bytes.
 const VALUE_LEN: usize = 100_000;

@@ -122,4 +122,4 @@ pub const INPUT_LEN_MAX: usize = 4096;
 const SEEDS_MAX: usize = 60;
 
 /// The head of an input whose rest is a conversation as it stands, in one piece, under the usual limits.
-const RAW_HEAD: &[u8; 16] = b"r\0\0\0\0\0\0\xff\xf0\xff\xf0\xff\xf0\xff\xf0\xff";
+const RAW_HEAD: &[u8; 16] = b"r\0\0\0\0\0\0\xff\xf0\xff\xf0\xff\xf0\xff\xf0\xf0";

@@ -44,7 +44,21 @@ fn inputs_of_frames() {
 
 #[test]
 fn inputs_of_the_connection() {
-    check("connection", properties::connection);
+    check("connection", |input| {
+        for property in [
+            properties::connection,
+            properties::machine_agrees,
+            properties::cuts_do_not_matter,
+            properties::memory_is_bounded,
+            properties::quiet_is_quiet,
+            properties::quiet_meta_hides_the_ordinary,
+            properties::quiet_frames_hide_the_ordinary,
+            properties::closing_is_final,
+            properties::every_pin_is_dropped,
+        ] {
+            property(input);
+        }
+    });
 }
 
 #[test]

@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 
 use larder_protocol::{DumpForm, KeyDump, Status, encode_key, is_key_plain, push_uri_encoded};
 
+use super::value::Counted;
 use super::{Item, Model};
 
 /// A dump on its way: what is left to say.
 #[derive(Debug)]
 pub struct ModelListing {
     pieces: VecDeque<Vec<u8>>,
+    _counted: Counted,
 }
 
 impl ModelListing {
@@ -39,7 +41,7 @@ impl Model {
             DumpForm::Details => b"END\r\n".to_vec(),
             DumpForm::Requests => b"EN\r\n".to_vec(),
         });
-        Ok(ModelListing { pieces })
+        Ok(ModelListing { pieces, _counted: Counted::new(&self.listings) })
     }
 }
 

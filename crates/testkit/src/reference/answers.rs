@@ -267,10 +267,14 @@ impl Server<'_> {
                 self.say(quiet, status);
                 return self.skip(remaining).map(|()| None);
             };
-            let (&byte, rest) = self.rest.split_first()?;
-            space[0] = byte;
+            let len = space.len().min(self.rest.len());
+            let (arrived, rest) = self.rest.split_at(len);
+            space[..len].copy_from_slice(arrived);
             self.rest = rest;
-            draft.filled(1);
+            draft.filled(len);
+            if len == 0 {
+                return None;
+            }
         }
         if !draft.is_terminated() {
             self.say(quiet, Status::BadDataChunk);

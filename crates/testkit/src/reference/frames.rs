@@ -185,16 +185,21 @@ impl<'c> Server<'c> {
                 return self.skip(remaining.saturating_sub(2));
             };
             // The end of a kept value is not sent.
-            space[0] = match remaining {
-                1 => b'\n',
-                2 => b'\r',
-                _ => {
-                    let (&byte, rest) = self.rest.split_first()?;
-                    self.rest = rest;
-                    byte
-                }
+            let mut arrived = match remaining {
+                1 => &b"\n"[..],
+                2 => b"\r\n",
+                _ => &self.rest[..self.rest.len().min(remaining - 2)],
             };
-            draft.filled(1);
+            arrived = &arrived[..arrived.len().min(space.len())];
+            space[..arrived.len()].copy_from_slice(arrived);
+            if remaining > 2 {
+                self.rest = &self.rest[arrived.len()..];
+            }
+            let len = arrived.len();
+            draft.filled(len);
+            if len == 0 {
+                return None;
+            }
         }
         let stored = self.model.commit(draft, compare);
         if stored.status != Status::Stored {

@@ -196,4 +196,4 @@ const STRANGERS: &[&[u8]] = &[
 ];
 
 /// Frames of a conversation at most.
-const FRAMES_MAX: usize = 80;
+const FRAMES_MAX: usize = 40;

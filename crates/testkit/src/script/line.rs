@@ -98,7 +98,7 @@ pub(super) fn value_len(choices: &mut Choices<'_>) -> usize {
         9..12 => 2040 + choices.below(16),
         12 => 2990 + choices.below(20),
         13 => 16_370 + choices.below(30),
-        14 => 256 * choices.below(256),
+        14 => 96 * choices.below(256),
         _ => 100,
     }
 }
