@@ -22,40 +22,60 @@ pub struct Seed {
 /// The seeds of these files of transcripts: fewer than a hundred for each target.
 #[must_use]
 pub fn seeds(files: &[(String, Vec<Transcript>)]) -> Vec<Seed> {
-    let per_file = SEEDS_MAX / files.len().max(1);
-    let mut seeds = Vec::new();
-    for (file, transcripts) in files {
-        let conversations: Vec<Vec<u8>> = transcripts.iter().flat_map(conversations).collect();
-        let group_len = conversations.len().div_ceil(per_file.max(1)).max(1);
-        for (index, group) in conversations.chunks(group_len).enumerate() {
-            let name = format!("{}-{index}", file.trim_end_matches(".txt"));
-            seeds.extend(seeds_of(&name, group));
-        }
-    }
-    seeds.extend(Opcode::ALL.into_iter().map(frame_seed));
+    let said: Vec<(&str, Vec<Vec<u8>>)> = files
+        .iter()
+        .map(|(file, transcripts)| {
+            let conversations = transcripts.iter().flat_map(conversations).collect();
+            (file.trim_end_matches(".txt"), conversations)
+        })
+        .collect();
+    let mut seeds: Vec<Seed> = Opcode::ALL.into_iter().map(frame_seed).collect();
+    seeds.extend(seeds_of("binary", b"", &said, frames));
+    seeds.extend(seeds_of("connection", RAW_HEAD, &said, lines));
+    seeds.extend(seeds_of("connection", RAW_HEAD, &said, frames));
+    seeds.extend(seeds_of("meta", b"", &said, meta_lines));
+    seeds.extend(seeds_of("parser", b"", &said, lines));
+    seeds.extend(seeds_of("udp", DATAGRAM_HEAD, &said, <[u8]>::to_vec));
     seeds
 }
 
-/// The seeds of a few conversations, one for each target that they say something to.
-fn seeds_of(name: &str, group: &[Vec<u8>]) -> Vec<Seed> {
-    let joined = |is_binary: bool| {
-        let chosen = group.iter().filter(|bytes| (bytes.first() == Some(&0x80)) == is_binary);
-        chosen.flatten().copied().collect::<Vec<u8>>()
-    };
-    let (text, frames) = (joined(false), joined(true));
-    let first = group.first().map_or(&[][..], Vec::as_slice);
-    let inputs = [
-        ("binary", frames.clone()),
-        ("connection", [&RAW_HEAD[..], &text, &frames].concat()),
-        ("meta", meta_lines(&text)),
-        ("parser", text),
-        ("udp", [&[0x12, 0x34, 0, 0, 0, 1, 0, 0], first].concat()),
-    ];
-    let seed = |(target, mut input): (&'static str, Vec<u8>)| {
-        input.truncate(INPUT_LEN_MAX);
-        (!input.is_empty()).then(|| Seed { target, name: name.to_owned(), input })
-    };
-    inputs.into_iter().filter_map(seed).collect()
+/// The seeds of a target: a head and what it takes of each conversation. Where there are too many, those of one file are
+/// joined.
+fn seeds_of(
+    target: &'static str,
+    head: &[u8],
+    said: &[(&str, Vec<Vec<u8>>)],
+    take: fn(&[u8]) -> Vec<u8>,
+) -> Vec<Seed> {
+    let taken: Vec<(&str, Vec<Vec<u8>>)> = said
+        .iter()
+        .map(|(file, conversations)| {
+            let inputs = conversations.iter().map(|conversation| take(conversation));
+            (*file, inputs.filter(|input| !input.is_empty()).collect::<Vec<_>>())
+        })
+        .filter(|(_, inputs)| !inputs.is_empty())
+        .collect();
+    let per_file = (SEEDS_MAX / taken.len().max(1)).max(1);
+    let mut seeds = Vec::new();
+    for (file, inputs) in taken {
+        for (index, group) in inputs.chunks(inputs.len().div_ceil(per_file)).enumerate() {
+            let mut input = [head, &group.concat()].concat();
+            input.truncate(INPUT_LEN_MAX);
+            let form = if group[0][0] == 0x80 { "frames" } else { "lines" };
+            seeds.push(Seed { target, name: format!("{file}-{form}-{index}"), input });
+        }
+    }
+    seeds
+}
+
+/// A conversation in frames; nothing of one in lines.
+fn frames(conversation: &[u8]) -> Vec<u8> {
+    if conversation[0] == 0x80 { conversation.to_vec() } else { Vec::new() }
+}
+
+/// A conversation in lines; nothing of one in frames.
+fn lines(conversation: &[u8]) -> Vec<u8> {
+    if conversation[0] == 0x80 { Vec::new() } else { conversation.to_vec() }
 }
 
 /// What each client of a transcript sends; of numbers that only a server can know, any.
@@ -116,10 +136,14 @@ fn frame_seed(opcode: Opcode) -> Seed {
 }
 
 /// Longest input, in bytes: what the targets are run with.
-pub const INPUT_LEN_MAX: usize = 4096;
+pub const INPUT_LEN_MAX: usize = 1024;
 
-/// Seeds of a target that come from transcripts; with one for each opcode they are fewer than a hundred.
-const SEEDS_MAX: usize = 60;
+/// Seeds of a target that come from the transcripts of one protocol: with one for each opcode, and with those of the
+/// other, they are fewer than a hundred.
+const SEEDS_MAX: usize = 64;
+
+/// The header of a datagram that is a request by itself.
+const DATAGRAM_HEAD: &[u8; 8] = b"\x12\x34\0\0\0\x01\0\0";
 
 /// The head of an input whose rest is a conversation as it stands, in one piece, under the usual limits.
 const RAW_HEAD: &[u8; 16] = b"r\0\0\0\0\0\0\xff\xf0\xff\xf0\xff\xf0\xff\xf0\xf0";

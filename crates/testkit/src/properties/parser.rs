@@ -47,7 +47,11 @@ pub fn requests_round_trip(input: &[u8]) {
 ///
 /// If one does not hold.
 pub fn parser(input: &[u8]) {
-    input.split(|&byte| byte == b'\n').for_each(check_line);
+    for line in input.split(|&byte| byte == b'\n') {
+        check_request(line);
+        check_agrees(line);
+    }
+    // The tokens of all these lines, and what is between the lines.
     check_tokens(input);
     check_grown(input, valid_line);
 }
@@ -97,8 +101,12 @@ fn check_round_trip(meaning: &Meaning, line: &[u8]) {
 }
 
 fn check_total(line: &[u8]) {
-    check_request(line);
     check_tokens(line);
+    check_request(line);
+}
+
+fn check_request(line: &[u8]) {
+    check_parsed(line);
     // The head of a retrieval is all that a line too long is known by.
     if let Some((retrieval, keys_at)) = parse_retrieval_head(line) {
         assert!(keys_at <= line.len());
@@ -111,7 +119,7 @@ fn check_total(line: &[u8]) {
     }
 }
 
-fn check_request(line: &[u8]) {
+fn check_parsed(line: &[u8]) {
     match parse_line(line) {
         Ok(Request::Get(get)) => {
             assert!(get.keys.count() > 0, "a retrieval has keys");

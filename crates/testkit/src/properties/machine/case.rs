@@ -96,6 +96,11 @@ impl<'i> Case<'i> {
         })
     }
 
+    /// Whether one of them is in frames.
+    pub(super) fn has_frames(&self) -> bool {
+        self.conversations.iter().any(|conversation| conversation.first() == Some(&0x80))
+    }
+
     /// Holds all conversations but the last, which it returns.
     pub(super) fn before_last(&self, model: &mut Model) -> &[u8] {
         let Some((last, earlier)) = self.conversations.split_last() else { return &[] };
