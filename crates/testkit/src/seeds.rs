@@ -140,7 +140,7 @@ pub const INPUT_LEN_MAX: usize = 1024;
 
 /// Seeds of a target that come from the transcripts of one protocol: with one for each opcode, and with those of the
 /// other, they are fewer than a hundred.
-const SEEDS_MAX: usize = 64;
+const SEEDS_MAX: usize = 49;
 
 /// The header of a datagram that is a request by itself.
 const DATAGRAM_HEAD: &[u8; 8] = b"\x12\x34\0\0\0\x01\0\0";

@@ -88,7 +88,7 @@ fn lines(input: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 
 /// The part of an input that lines grow out of: more of them would only be slower.
 fn grown_part(input: &[u8]) -> &[u8] {
-    &input[..input.len().min(64)]
+    &input[..input.len().min(32)]
 }
 
 fn check_agrees(line: &[u8]) {
