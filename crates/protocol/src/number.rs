@@ -8,16 +8,16 @@ pub fn parse_number(token: &[u8]) -> Option<u64> {
     parse_digits(token.strip_prefix(b"+").unwrap_or(token))
 }
 
-/// Reads a token as an exptime.
-pub(crate) fn parse_exptime(token: &[u8]) -> Option<i64> {
-    parse_signed(token).map(i64::from)
-}
-
 /// Reads a token as memcached reads an exptime: a signed decimal number of 64 bits by the same rules, of which the low 32
 /// bits count. libmemcached's -1 arrives as 4294967295.
 #[expect(clippy::cast_possible_truncation, reason = "the truncation is memcached's rule")]
+pub(crate) fn parse_exptime(token: &[u8]) -> Option<i64> {
+    parse_signed_wide(token).map(|number| i64::from(number as i32))
+}
+
+/// Reads a token as a signed decimal number of 32 bits, by the same rules.
 pub(crate) fn parse_signed(token: &[u8]) -> Option<i32> {
-    parse_signed_wide(token).map(|number| number as i32)
+    parse_signed_wide(token).and_then(|number| i32::try_from(number).ok())
 }
 
 /// Reads a token as a signed decimal number of 64 bits, by the same rules.
@@ -85,9 +85,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_signed_numbers_the_low_bits_count() {
+    fn of_exptimes_the_low_bits_count() {
         for (token, expected) in [
-            (&b"0"[..], Some(0)),
+            (&b"0"[..], Some(0_i32)),
             (b"-1", Some(-1)),
             (b"+7", Some(7)),
             (b"2147483647", Some(i32::MAX)),
@@ -108,6 +108,20 @@ mod tests {
             (b"\t-1\t", Some(-1)),
             (b"-\t1", None),
             (b"7\r", Some(7)),
+        ] {
+            assert_eq!(parse_exptime(token), expected.map(i64::from), "{}", token.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn other_signed_numbers_have_32_bits() {
+        for (token, expected) in [
+            (&b"-1"[..], Some(-1)),
+            (b"2147483647", Some(i32::MAX)),
+            (b"-2147483648", Some(i32::MIN)),
+            (b"2147483648", None),
+            (b"-2147483649", None),
+            (b"4294967295", None),
         ] {
             assert_eq!(parse_signed(token), expected, "{}", token.escape_ascii());
         }

@@ -229,15 +229,15 @@ fn number(word: &[u8]) -> Option<u64> {
     if is_number { digits.parse().ok() } else { None }
 }
 
-/// An exptime.
+/// An exptime: the last 32 bits of a signed number of 64.
 fn read_exptime(word: &[u8]) -> Option<i64> {
-    signed(word).map(i64::from)
+    let [_, _, _, _, low @ ..] = signed_wide(word)?.to_be_bytes();
+    Some(i32::from_be_bytes(low).into())
 }
 
-/// The last 32 bits of a signed number of 64.
+/// A signed number of 32 bits.
 fn signed(word: &[u8]) -> Option<i32> {
-    let [_, _, _, _, low @ ..] = signed_wide(word)?.to_be_bytes();
-    Some(i32::from_be_bytes(low))
+    signed_wide(word).and_then(|number| i32::try_from(number).ok())
 }
 
 /// A signed number of 64 bits.
