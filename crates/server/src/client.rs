@@ -40,6 +40,8 @@ pub(crate) struct Client {
     pub(crate) is_trimmed: bool,
     /// Whether it has ended its side of the connection.
     pub(crate) has_ended: bool,
+    /// Whether it was gone when it was sent something.
+    pub(crate) has_left: bool,
     /// What has come of waiting for that, where this side ended first.
     pub(crate) lingering: Option<Lingering>,
     /// Whether it is among the clients that the worker goes on with by itself.
@@ -76,6 +78,7 @@ impl Client {
             was_half_way: false,
             is_trimmed: false,
             has_ended: false,
+            has_left: false,
             lingering: None,
             is_queued: false,
             is_watching: false,

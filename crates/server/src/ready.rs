@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::Shutdown;
 
-use larder_connection::Connection;
+use larder_connection::{Connection, Phase};
 use socket2::Socket;
 
 use crate::cache::Cache;
@@ -34,8 +34,12 @@ pub(crate) fn turn(
     if was_idle && let Some(first) = connection.output().chunks().next() {
         wire_log::sent(cache.descriptor(), first);
     }
-    let taken = write(socket, connection, cache)?;
-    Ok(Turned { taken, has_ended })
+    let (taken, has_left) = match write(socket, connection, cache) {
+        Ok(taken) => (taken, false),
+        Err(error) if has_left(&error) && forgo_replies(connection) => (0, true),
+        Err(error) => return Err(error),
+    };
+    Ok(Turned { taken, has_ended, has_left })
 }
 
 /// What a turn found out.
@@ -45,6 +49,19 @@ pub(crate) struct Turned {
     pub(crate) taken: usize,
     /// The client has ended its side.
     pub(crate) has_ended: bool,
+    /// The client is gone, and nobody reads its replies. What it sent before is still there to be read, and done.
+    pub(crate) has_left: bool,
+}
+
+fn has_left(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
+/// Forgets replies that nobody reads. False if more of them would be made without being asked for: by a dump, or for
+/// somebody who watches.
+fn forgo_replies(connection: &mut Connection<Cache>) -> bool {
+    connection.output().advance(usize::MAX);
+    matches!(connection.phase(), Phase::Command | Phase::Value | Phase::Skip | Phase::Closing)
 }
 
 /// Reads once, what came for an arriving value into its own memory. Returns whether the client has ended its side.

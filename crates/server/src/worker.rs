@@ -215,7 +215,7 @@ impl Worker {
                     }
                     Ok(turned)
                 });
-        let Turned { taken, has_ended } = match turned {
+        let Turned { taken, has_ended, has_left } = match turned {
             Ok(turned) => turned,
             Err(error) => {
                 log::debug!("<{descriptor} {error}");
@@ -223,6 +223,7 @@ impl Worker {
             }
         };
         client.has_ended |= has_ended;
+        client.has_left |= has_left;
         if client.connection.is_finished() {
             return self.part(key);
         }

@@ -24,6 +24,9 @@ impl Worker {
         let now = self.cache.now();
         let Some(client) = self.clients.get_mut(key) else { return };
         let Some(socket) = &mut client.socket else { return };
+        if client.has_left {
+            return self.close(key, Some(Count::ClosedOnError));
+        }
         // A server that stops has no time for clients that are silent.
         let discarded = if client.has_ended {
             None

@@ -94,8 +94,47 @@ fn what_was_sent_before_closing_is_done() {
     client.send(sets);
     drop(client);
     let mut observer = server.connect();
+    observer.until_stat("stats", "total_connections", |total| total == 2);
     observer.until_stat("stats", "curr_connections", |now| now == 1);
     assert_eq!(observer.stat("stats", "curr_items"), KEYS as u64);
+}
+
+#[test]
+fn what_was_sent_before_leaving_with_replies_unread_is_done() {
+    const KEYS: usize = 1500;
+    let server = Running::start(Config { threads: 1, ..config() });
+    let mut observer = server.connect();
+    assert_eq!(observer.set("value", &pattern(1, 1000)), "STORED\r\n");
+    // Its system says that it is gone as soon as the first reply finds nobody, or even before.
+    for round in 1..=100 {
+        let mut client = server.connect();
+        let sets: String =
+            (0..KEYS).map(|key| format!("set {key} 0 0 3\r\n{round:03}\r\n")).collect();
+        client.send(format!("get value\r\n{sets}"));
+        drop(client);
+        observer.until_stat("stats", "total_connections", |total| total == 1 + round as u64);
+        observer.until_stat("stats", "curr_connections", |now| now == 1);
+        assert_eq!(observer.stat("stats", "cmd_set"), (1 + round * KEYS) as u64, "{round}");
+        let last = observer.get(&(KEYS - 1).to_string()).unwrap();
+        assert_eq!(last, format!("{round:03}").as_bytes());
+    }
+}
+
+#[test]
+fn a_dump_for_nobody_ends() {
+    let server = Running::start(Config { threads: 1, ..config() });
+    let mut observer = server.connect();
+    for key in 0..20_000 {
+        observer.send(format!("set {key} 0 0 1 noreply\r\nx\r\n"));
+    }
+    assert_eq!(observer.stat("stats", "curr_items"), 20_000);
+    let mut client = server.connect_narrow();
+    client.send("lru_crawler metadump all\r\n");
+    assert_eq!(client.line(), "OK\r\n");
+    drop(client);
+    observer.until_stat("stats", "curr_connections", |now| now == 1);
+    // Only one may run at a time.
+    assert_eq!(observer.ask("lru_crawler metadump all"), "OK\r\n");
 }
 
 #[test]
