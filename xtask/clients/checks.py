@@ -19,19 +19,19 @@ class Checks:
 
     def run(self, functions):
         """Runs each function, and ends the process with what came of it."""
-        self.run_all((function.__name__, function) for function in functions)
+        self.finish((function.__name__, function) for function in functions)
 
     def run_async(self, client, functions):
         """As `run`, for clients in an event loop: functions take what awaiting `client` gives."""
         with asyncio.Runner() as runner:
             made = runner.run(client())
-            self.run_all(
+            self.finish(
                 (function.__name__, lambda function=function: runner.run(function(made)))
                 for function in functions
             )
 
-    def run_all(self, checks):
-        """Runs pairs of a name and a function."""
+    def finish(self, checks):
+        """As `run`, for pairs of a name and a function."""
         for name, function in checks:
             try:
                 function()

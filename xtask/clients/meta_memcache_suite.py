@@ -183,7 +183,10 @@ def leases_to_one():
     # The other one waits in vain, then finds what the first one wrote.
     equal(other.get_or_lease(key, policy, lease_wait_fn=waits.append), None)
     equal(len(waits), 1)
-    refill = lambda _: client.set(key, b"made", ttl=100)  # noqa: E731
+
+    def refill(_seconds):
+        client.set(key, b"made", ttl=100)
+
     equal(other.get_or_lease(key, policy, lease_wait_fn=refill), b"made")
 
 
@@ -201,7 +204,10 @@ def leases_with_tokens():
 def leases_end():
     key = fresh("lease")
     policy = LeasePolicy(ttl=1, miss_retries=1)
-    won = lambda: asked(key, vivify_on_miss_ttl=1, return_value=True).flags.win  # noqa: E731
+
+    def won():
+        return asked(key, vivify_on_miss_ttl=1, return_value=True).flags.win
+
     equal(won(), True)
     equal(won(), False)
     until(won)

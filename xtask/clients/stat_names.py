@@ -6,38 +6,29 @@ of their parsers.
 """
 
 import re
-import socket
 import sys
 
 from checks import Checks, equal, until
+from conversation import Conversation
 
 ADDRESS = (sys.argv[1], int(sys.argv[2]))
 
 
-class Connection:
-    """A connection for lines and answers."""
-
-    def __init__(self):
-        self.socket = socket.create_connection(ADDRESS, timeout=10)
-        self.replies = self.socket.makefile("rb")
+class Monitor(Conversation):
+    """A connection of somebody who asks for statistics."""
 
     def line(self, request, body=b""):
         """The one line that answers a request."""
-        self.socket.sendall(request.encode() + b"\r\n" + body)
-        return self.replies.readline().decode()
+        return self.ask(request.encode() + b"\r\n" + body).decode()
 
     def lines(self, request):
-        """Every line of an answer that ends in `END`."""
-        found = [self.line(request)]
-        while found[-1] != "END\r\n":
-            equal(found[-1].endswith("\r\n"), True)
-            found.append(self.replies.readline().decode())
-        return found
+        """Every line of an answer that ends in `END`, but for that."""
+        return [line.decode() for line in self.ask_all(request.encode() + b"\r\n")]
 
     def stats(self, topic=""):
         """Names and values; a line has three words: metricbeat, telegraf, the exporter insist."""
         found = {}
-        for line in self.lines(f"stats {topic}".strip())[:-1]:
+        for line in self.lines(f"stats {topic}".strip()):
             if not re.fullmatch(r"STAT \S+ \S+\r\n", line):
                 raise AssertionError(f"not three words with one blank between: {line!r}")
             _, name, value = line.split()
@@ -46,38 +37,38 @@ class Connection:
         return found
 
 
-connection = Connection()
+monitor = Monitor(ADDRESS)
 
 
 def stores_items_of_many_sizes():
-    equal(connection.line("flush_all"), "OK\r\n")
+    equal(monitor.line("flush_all"), "OK\r\n")
     for index, size in enumerate(SIZES):
-        stored = connection.line(f"set k{index} {index} 0 {size}", b"x" * size + b"\r\n")
+        stored = monitor.line(f"set k{index} {index} 0 {size}", b"x" * size + b"\r\n")
         equal(stored, "STORED\r\n")
-        equal(connection.lines(f"get k{index}")[0], f"VALUE k{index} {index} {size}\r\n")
-    equal(connection.line("set n 0 0 1", b"1\r\n"), "STORED\r\n")
+        equal(monitor.lines(f"get k{index}")[0], f"VALUE k{index} {index} {size}\r\n")
+    equal(monitor.line("set n 0 0 1", b"1\r\n"), "STORED\r\n")
     for request in ("incr n 1", "decr n 1", "touch n 0", "incr none 1", "delete none"):
-        connection.line(request)
-    equal(connection.lines("get none"), ["END\r\n"])
+        monitor.line(request)
+    equal(monitor.lines("get none"), [])
 
 
 def answers_every_general_name():
-    has_names(connection.stats(), GENERAL)
+    has_names(monitor.stats(), GENERAL)
 
 
 def answers_every_setting():
-    has_names(connection.stats("settings"), SETTINGS)
+    has_names(monitor.stats("settings"), SETTINGS)
 
 
 def answers_every_name_of_slabs_for_every_class():
-    classes, totals = by_class(connection.stats("slabs"), r"(\d+):(\w+)")
+    classes, totals = by_class(monitor.stats("slabs"), r"(\d+):(\w+)")
     equal(sorted(totals), ["active_slabs", "total_malloced"])
     for found in classes.values():
         has_names(found, SLABS)
 
 
 def answers_every_name_of_items_for_every_class():
-    classes, rest = by_class(connection.stats("items"), r"items:(\d+):(\w+)")
+    classes, rest = by_class(monitor.stats("items"), r"items:(\d+):(\w+)")
     equal(rest, {})
     for found in classes.values():
         has_names(found, ITEMS)
@@ -85,18 +76,18 @@ def answers_every_name_of_items_for_every_class():
 
 def keeps_general_statistics_in_4096_bytes():
     # collectd reads them into a buffer of that size.
-    size = len("".join(connection.lines("stats")))
+    size = len("".join(monitor.lines("stats")) + "END\r\n")
     equal(size < 4096, True)
 
 
 def has_no_colon_in_a_general_name():
     # The exporter takes `a:b` for statistic `b` of slab `a`, and fails the whole scrape.
     for topic in ("", "settings"):
-        equal([name for name in connection.stats(topic) if ":" in name], [])
+        equal([name for name in monitor.stats(topic) if ":" in name], [])
 
 
 def numbers_general_statistics():
-    for name, value in connection.stats().items():
+    for name, value in monitor.stats().items():
         if name in ("version", "libevent"):
             continue
         form = r"\d+\.\d{6}" if name.startswith("rusage_") else r"\d+"
@@ -104,7 +95,7 @@ def numbers_general_statistics():
 
 
 def says_yes_or_no_in_settings():
-    found = connection.stats("settings")
+    found = monitor.stats("settings")
     for name in BOOLEAN_SETTINGS:
         matches("yes|no", name, found[name])
     for name in NUMERIC_SETTINGS:
@@ -115,49 +106,49 @@ def says_yes_or_no_in_settings():
 
 def numbers_classes():
     for topic, form in (("slabs", r"(?:\d+:)?(\w+)"), ("items", r"items:\d+:(\w+)")):
-        for name, value in connection.stats(topic).items():
+        for name, value in monitor.stats(topic).items():
             matches(form, topic, name)
             matches(r"\d+", name, value)
 
 
 def names_classes_in_order():
     for topic, form in (("slabs", r"(\d+):(\w+)"), ("items", r"items:(\d+):(\w+)")):
-        classes, _ = by_class(connection.stats(topic), form)
+        classes, _ = by_class(monitor.stats(topic), form)
         equal(list(classes), sorted(classes))
         equal(len(classes) > 10, True)
-    slabs, _ = by_class(connection.stats("slabs"), r"(\d+):(\w+)")
+    slabs, _ = by_class(monitor.stats("slabs"), r"(\d+):(\w+)")
     sizes = [int(found["chunk_size"]) for found in slabs.values()]
     equal(sizes, sorted(set(sizes)))
 
 
 def agrees_with_itself():
-    general = connection.stats()
-    slabs, totals = by_class(connection.stats("slabs"), r"(\d+):(\w+)")
-    items, _ = by_class(connection.stats("items"), r"items:(\d+):(\w+)")
+    general = monitor.stats()
+    slabs, totals = by_class(monitor.stats("slabs"), r"(\d+):(\w+)")
+    items, _ = by_class(monitor.stats("items"), r"items:(\d+):(\w+)")
     equal(set(items) <= set(slabs), True)
     equal(int(totals["active_slabs"]), len(slabs))
     equal(sum(int(found["number"]) for found in items.values()), int(general["curr_items"]))
     equal(int(general["curr_items"]) > len(SIZES), True)
-    equal(general["limit_maxbytes"], connection.stats("settings")["maxbytes"])
+    equal(general["limit_maxbytes"], monitor.stats("settings")["maxbytes"])
     equal(sum(int(found["get_hits"]) for found in slabs.values()) <= int(general["get_hits"]), True)
 
 
 def counts_cas_among_the_sets():
     # The exporter subtracts what became of `cas` from `cmd_set`.
     def counted():
-        found = connection.stats()
+        found = monitor.stats()
         return [int(found[name]) for name in ("cmd_set", "cas_hits", "cas_badval", "cas_misses")]
 
     before = counted()
-    unique = connection.lines("gets n")[0].split()[-1]
+    unique = monitor.lines("gets n")[0].split()[-1]
     for key, reply in (("n", "STORED"), ("n", "EXISTS"), ("none", "NOT_FOUND")):
-        equal(connection.line(f"cas {key} 0 0 1 {unique}", b"2\r\n"), f"{reply}\r\n")
+        equal(monitor.line(f"cas {key} 0 0 1 {unique}", b"2\r\n"), f"{reply}\r\n")
     equal([after - start for after, start in zip(counted(), before)], [3, 1, 1, 1])
 
 
 def satisfies_the_exporter():
     # It reads these as floating point numbers, and fails the whole scrape when one is none.
-    general, settings = connection.stats(), connection.stats("settings")
+    general, settings = monitor.stats(), monitor.stats("settings")
     for name in EXPORTER.split():
         float(general[name])
     for name in EXPORTER_SETTINGS.split():
@@ -167,36 +158,33 @@ def satisfies_the_exporter():
 
 
 def ends_every_topic():
-    for topic in ("", "settings", "items", "slabs", "sizes", "conns", "detail dump"):
-        equal(connection.lines(f"stats {topic}".strip())[-1], "END\r\n")
-    # What libmemcached and aiomcache send, and what metricbeat ends its line with.
-    equal(connection.lines("stats ")[-1], "END\r\n")
-    connection.socket.sendall(b"stats\n")
-    equal(connection.replies.readline().startswith(b"STAT pid "), True)
-    while connection.replies.readline() != b"END\r\n":
-        pass
+    # libmemcached and aiomcache send a blank at the end, metricbeat a bare newline.
+    topics = [b"settings", b"items", b"slabs", b"sizes", b"conns", b"detail dump", b""]
+    for request in (*(b"stats %s\r\n" % topic for topic in topics), b"stats\r\n", b"stats\n"):
+        monitor.ask_all(request)
+        equal(monitor.ask(b"version\r\n").startswith(b"VERSION "), True)
 
 
 def lists_keys_of_a_class():
-    items, _ = by_class(connection.stats("items"), r"items:(\d+):(\w+)")
+    items, _ = by_class(monitor.stats("items"), r"items:(\d+):(\w+)")
 
     def listed():
-        answers = [connection.lines(f"stats cachedump {number} 0") for number in items]
-        return [line for answer in answers for line in answer[:-1]]
+        answers = [monitor.lines(f"stats cachedump {number} 0") for number in items]
+        return [line for answer in answers for line in answer]
 
     # memcached lists what its maintainer has moved to the end of its queues.
     until(listed)
     for line in listed():
-        matches(r"ITEM \w+ \[\d+ b; \d+ s\]\r\n", "cachedump", line)
-    equal(connection.lines("stats cachedump 0 0"), ["END\r\n"])
+        matches(r"ITEM \S+ \[\d+ b; \d+ s\]\r\n", "cachedump", line)
+    equal(monitor.lines("stats cachedump 0 0"), [])
     # libmemcached goes on to 199.
-    equal(connection.line("stats cachedump 199 0"), "CLIENT_ERROR Illegal slab id\r\n")
+    equal(monitor.line("stats cachedump 199 0"), "CLIENT_ERROR Illegal slab id\r\n")
 
 
 def resets():
-    items = connection.stats()["curr_items"]
-    equal(connection.line("stats reset"), "RESET\r\n")
-    found = connection.stats()
+    items = monitor.stats()["curr_items"]
+    equal(monitor.line("stats reset"), "RESET\r\n")
+    found = monitor.stats()
     equal([found[name] for name in ("get_hits", "get_misses", "total_items")], ["0"] * 3)
     equal(found["curr_items"], items)
 
