@@ -38,6 +38,11 @@ proptest! {
     }
 
     #[test]
+    fn watching_is_bounded(input in vec(any::<u8>(), 0..400)) {
+        properties::watching_is_bounded(&input);
+    }
+
+    #[test]
     fn closing_is_final(input in vec(any::<u8>(), 0..400)) {
         properties::closing_is_final(&input);
     }

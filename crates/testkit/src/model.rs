@@ -4,12 +4,13 @@
 //! take memory in small chunks and may be told to run out of it, and every value and draft that lives is counted.
 
 mod draft;
+mod feed;
 mod listing;
 mod meta;
 mod number;
 mod value;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -20,6 +21,7 @@ use larder_protocol::{
 };
 
 pub use draft::ModelDraft;
+pub use feed::ModelFeed;
 pub use listing::ModelListing;
 pub use value::ModelValue;
 
@@ -36,6 +38,9 @@ pub struct Model {
     values: Rc<Cell<usize>>,
     drafts: Rc<Cell<usize>>,
     listings: Rc<Cell<usize>>,
+    feeds: Rc<Cell<usize>>,
+    /// What watchers were not told yet.
+    waiting: Rc<RefCell<Vec<u8>>>,
 }
 
 /// What a model is told about its life.
@@ -110,6 +115,8 @@ impl Model {
             values: Rc::default(),
             drafts: Rc::default(),
             listings: Rc::default(),
+            feeds: Rc::default(),
+            waiting: Rc::default(),
         }
     }
 
@@ -153,6 +160,17 @@ impl Model {
     #[must_use]
     pub fn live_listings(&self) -> usize {
         self.listings.get()
+    }
+
+    /// Watchers.
+    #[must_use]
+    pub fn live_feeds(&self) -> usize {
+        self.feeds.get()
+    }
+
+    /// Tells a watcher; of several, the first that asks.
+    pub fn tell(&mut self, bytes: &[u8]) {
+        self.waiting.borrow_mut().extend_from_slice(bytes);
     }
 
     /// Looks a key up as a retrieval does; `touch` is the item's new exptime.
@@ -246,7 +264,7 @@ impl Service for Model {
     type Value = ModelValue;
     type Draft = ModelDraft;
     type Listing = ModelListing;
-    type Feed = ();
+    type Feed = ModelFeed;
 
     fn draft(&mut self, request: &Storage<'_>) -> Result<ModelDraft, Status> {
         self.calls += 1;
@@ -386,9 +404,10 @@ impl Service for Model {
         listing.push(out)
     }
 
-    fn watch(&mut self, request: &Watch, _: Place) -> Result<(), Status> {
+    fn watch(&mut self, request: &Watch, _: Place) -> Result<ModelFeed, Status> {
         self.calls += 1;
-        if request.streams.is_some() { Ok(()) } else { Err(Status::Error) }
+        request.streams.ok_or(Status::Error)?;
+        Ok(ModelFeed::new(&self.waiting, &self.feeds))
     }
 
     fn set_verbosity(&mut self, _: u8) -> Status {

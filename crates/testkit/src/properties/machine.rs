@@ -6,6 +6,7 @@
 
 mod case;
 mod quiet;
+mod watching;
 
 use larder_connection::Connection;
 
@@ -15,6 +16,7 @@ use crate::script::Choices;
 
 use case::Case;
 pub use quiet::{quiet_frames_hide_the_ordinary, quiet_is_quiet, quiet_meta_hides_the_ordinary};
+pub use watching::watching_is_bounded;
 
 /// What a fuzzer runs: most inputs are a conversation that must be answered as the reference answers it, whatever the
 /// plan; the others are for one of the other properties. An input is run once, so that many are.
@@ -25,9 +27,10 @@ pub use quiet::{quiet_frames_hide_the_ordinary, quiet_is_quiet, quiet_meta_hides
 pub fn connection(input: &[u8]) {
     match input.get(CHECK_AT).unwrap_or(&0) % 8 {
         0..5 => conversations_agree(input),
-        5 => match input[CHECK_AT] / 8 % 3 {
+        5 => match input[CHECK_AT] / 8 % 4 {
             0 => quiet_is_quiet(input),
             1 => quiet_meta_hides_the_ordinary(input),
+            2 => watching_is_bounded(input),
             _ => quiet_frames_hide_the_ordinary(input),
         },
         6 => closing_is_final(input),
@@ -122,7 +125,7 @@ pub fn closing_is_final(input: &[u8]) {
     assert!(connection.is_finished());
 }
 
-/// A connection that goes at any moment, one way or another, holds no value, no draft and no listing afterwards.
+/// A connection that goes at any moment, one way or another, holds no value, draft, listing or feed afterwards.
 ///
 /// # Panics
 ///
@@ -142,22 +145,26 @@ pub fn every_pin_is_dropped(input: &[u8]) {
         0 => drop(connection),
         1 => {
             connection.reset();
-            assert_eq!(live(&model), [0; 3], "after a reset");
+            assert_eq!(live(&model), [0; 4], "after a reset");
         }
         _ => {
             connection.close();
-            let [_, drafts, listings] = live(&model);
-            assert_eq!((drafts, listings), (0, 0), "a closed connection goes on with nothing");
+            let [_, drafts, listings, feeds] = live(&model);
+            assert_eq!(
+                (drafts, listings, feeds),
+                (0, 0, 0),
+                "a closed connection goes on with nothing"
+            );
             let owed = connection.output().unsent();
             connection.output().advance(owed);
         }
     }
-    assert_eq!(live(&model), [0; 3]);
+    assert_eq!(live(&model), [0; 4]);
 }
 
-/// Values, drafts and listings that are held outside.
-fn live(model: &Model) -> [usize; 3] {
-    [model.live_values(), model.live_drafts(), model.live_listings()]
+/// Values, drafts, listings and feeds that are held outside.
+fn live(model: &Model) -> [usize; 4] {
+    [model.live_values(), model.live_drafts(), model.live_listings(), model.live_feeds()]
 }
 
 /// Shows where they differ, not how long they are.

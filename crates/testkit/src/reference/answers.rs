@@ -101,7 +101,7 @@ impl Server<'_> {
             Meaning::Watch { streams } => {
                 let watch = Watch { streams: streams.map(Streams::from_bits) };
                 match self.model.watch(&watch, Place::First) {
-                    Ok(()) => {
+                    Ok(_) => {
                         self.say(false, Status::Ok);
                         // Nothing that it sends is a request any more, and nothing comes up.
                         return None;
