@@ -107,8 +107,13 @@ fn parse(text: &str) -> Result<Vec<Suite>, String> {
             [name, command, packages] => (name, command, packages),
             _ => return Err(format!("line {}: not `name | command | packages`", index + 1)),
         };
-        if name.is_empty() || !command.contains("{port}") {
-            return Err(format!("line {}: a suite has a name, and a {{port}}", index + 1));
+        // A server of its own or one that it starts itself: else nothing of ours is tested.
+        let is_about_us = ["{port}", "{server}"].iter().any(|&place| command.contains(place));
+        if name.is_empty() || !is_about_us {
+            return Err(format!(
+                "line {}: a suite has a name, and a {{port}} or the {{server}}",
+                index + 1
+            ));
         }
         suites.push(Suite {
             name: name.to_owned(),
@@ -129,9 +134,10 @@ mod tests {
     #[test]
     fn suites_are_read() {
         let text = "# who | how | what\n\nphp | php a.php {host} {port} | php8.2-cli php8.2-memcached\n\
-                    py | {venv}/bin/python a.py {port} |\nnode | node a.js {port}\n";
+                    py | {venv}/bin/python a.py {port} |\nnode | node a.js {port}\n\
+                    udp | sh a.sh {server}\n";
         let suites = parse(text).expect("well formed");
-        let [php, py, node] = &suites[..] else { panic!("three suites: {suites:?}") };
+        let [php, py, node, _udp] = &suites[..] else { panic!("four suites: {suites:?}") };
         assert_eq!(php.packages, ["php8.2-cli", "php8.2-memcached"]);
         assert_eq!(py.command, "{venv}/bin/python a.py {port}");
         assert_eq!((py.packages.len(), node.packages.len()), (0, 0));
