@@ -17,3 +17,4 @@ mod stats;
 mod stopping;
 mod udp;
 mod unix_socket;
+mod watch;

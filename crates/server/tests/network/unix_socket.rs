@@ -64,10 +64,10 @@ fn it_is_served_beside_tcp() {
 }
 
 /// A directory, gone with the value.
-struct Place(PathBuf);
+pub(crate) struct Place(PathBuf);
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let count = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("larder-unix-{}-{count}", process::id()));
@@ -79,12 +79,12 @@ impl Place {
         self.0.join("socket")
     }
 
-    fn config(&self, mode: u32) -> Config {
+    pub(crate) fn config(&self, mode: u32) -> Config {
         let unix = Some(UnixSocket { path: self.socket(), mode });
         Config { listen: Vec::new(), unix, ..config() }
     }
 
-    fn connect(&self) -> Client<UnixStream> {
+    pub(crate) fn connect(&self) -> Client<UnixStream> {
         let stream = UnixStream::connect(self.socket()).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
         Client::over(stream)
