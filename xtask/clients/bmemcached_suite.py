@@ -1,6 +1,7 @@
 """python-binary-memcached, which speaks binary only: python bmemcached_suite.py HOST PORT"""
 
 import os
+import re
 import sys
 import time
 
@@ -165,12 +166,14 @@ def refuses_more_than_1_mb():
 
 
 def tells_why_it_refused():
-    for action, status in (
-        (lambda: raw.set("large", TOO_LARGE), 3),
-        (lambda: connect().set("k" * 251, b"a"), 4),
-        (lambda: client.incr("word", 1), 6),
+    client.set("word", "word")
+    for action, refusal in (
+        (lambda: client.incr("none", 1, time=2**32 - 1), (1, "Not found")),
+        (lambda: raw.set("large", TOO_LARGE), (3, "Too large.")),
+        (lambda: connect().set("k" * 251, b"a"), (4, "Invalid arguments")),
+        (lambda: client.incr("word", 1), (6, "Non-numeric server-side value for incr or decr")),
     ):
-        equal(status_of(action), status)
+        equal(refusal_of(action), refusal)
 
 
 def keeps_keys_to_their_length():
@@ -224,12 +227,12 @@ def works_in_a_ring():
     equal(ring.get("r2"), 2)
 
 
-def status_of(action):
-    """The status that was answered to an action that fails."""
+def refusal_of(action):
+    """Status and text of the answer to an action that fails."""
     try:
         action()
     except MemcachedException as error:
-        return error.code
+        return error.code, re.search("b'(.*)'", error.message)[1]
     return None
 
 
