@@ -34,6 +34,7 @@ use crate::cache::Cache;
 use crate::counters::Count;
 use crate::roster::Record;
 use crate::shared::Shared;
+use crate::wire_log;
 
 /// One worker's share of the datagrams.
 #[derive(Debug)]
@@ -128,9 +129,12 @@ impl Datagrams {
             Err(UdpError::NoRequest) => return (Count::UdpNoRequest, 0),
         };
         let Socket { socket, record } = &self.sockets[index];
-        cache.begin_datagram(record.descriptor);
+        let descriptor = record.descriptor;
+        cache.begin_datagram(descriptor);
+        wire_log::received(descriptor, Phase::Command, payload);
         let account = &self.shared.udp;
-        let mut way = Way { socket, peer, id, account, now: cache.now(), bytes: 0, datagrams: 0 };
+        let mut way =
+            Way { socket, peer, id, account, descriptor, now: cache.now(), bytes: 0, datagrams: 0 };
         let answered = self.replies.send_all(&mut self.connection, payload, &mut way, cache);
         cache.counters().add(Count::BytesWritten, way.bytes as u64);
         let is_half = self.connection.is_half_way();

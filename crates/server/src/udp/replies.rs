@@ -11,6 +11,7 @@ use larder_store::Seconds;
 use super::Account;
 use crate::cache::Cache;
 use crate::counters::Count;
+use crate::wire_log;
 
 type Waiting = Output<<Cache as Service>::Value>;
 
@@ -118,6 +119,8 @@ pub(super) struct Way<'a> {
     /// The id of the request.
     pub(super) id: u16,
     pub(super) account: &'a Account,
+    /// That of the socket, for the log.
+    pub(super) descriptor: i32,
     pub(super) now: Seconds,
     /// Bytes that were sent, headers included, in so many datagrams.
     pub(super) bytes: usize,
@@ -138,6 +141,7 @@ impl Way<'_> {
         let frames = reply_frames(self.id, len).ok_or(Count::UdpOverLimit)?;
         let bytes = len + frames.len() * UDP_HEADER_LEN;
         self.account.spend(self.bytes, bytes, self.now)?;
+        wire_log::sent(self.descriptor, parts.first().map_or(&[], |part| first(part)));
         let mut chunks = parts.iter().flat_map(|part| part.chunks());
         let mut chunk: &[u8] = &[];
         for (header, range) in frames {
