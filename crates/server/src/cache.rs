@@ -301,10 +301,17 @@ impl Service for Cache {
             return Status::FlushNotAllowed;
         }
         self.count(Count::CmdFlush);
-        match self.shared.clock.expiry(delay, self.now) {
-            Some(when) if when > self.now => self.shared.store.flush_at(when),
-            _ => self.shared.store.flush(self.now),
-        }
+        let when = match self.shared.clock.expiry(delay, self.now) {
+            Some(when) if when > self.now => {
+                self.shared.store.flush_at(when);
+                when
+            }
+            _ => {
+                self.shared.store.flush(self.now);
+                self.now
+            }
+        };
+        self.shared.flushed_at.store(when.0, Ordering::Relaxed);
         Status::Ok
     }
 

@@ -75,6 +75,15 @@ impl Prefixes {
         }
     }
 
+    /// Forgets all prefixes.
+    pub(crate) fn clear(&self) {
+        for worker in &self.workers {
+            let map = std::mem::take(&mut *worker.lock());
+            let bytes = map.keys().map(|prefix| PREFIX_OVERHEAD + prefix.len()).sum();
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
     /// Takes memory for a prefix, if there is any left.
     fn take(&self, bytes: usize) -> bool {
         let take = |taken: usize| taken.checked_add(bytes).filter(|&sum| sum <= PREFIX_BYTES_MAX);
@@ -173,5 +182,7 @@ mod tests {
         let kept: usize = prefixes.workers.iter().map(|map| map.lock().len()).sum();
         assert_eq!(kept, PREFIX_BYTES_MAX / (PREFIX_OVERHEAD + 200));
         assert_eq!(prefixes.overflows(), 80_000 - kept as u64);
+        prefixes.clear();
+        assert_eq!(prefixes.bytes.load(Ordering::Relaxed), 0);
     }
 }

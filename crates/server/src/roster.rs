@@ -43,12 +43,15 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// The phase of a connection that has had no turn yet.
+    const SILENT: u8 = u8::MAX;
+
     pub(crate) fn new(descriptor: i32, peer: String, local: String, now: Seconds) -> Self {
         Self {
             descriptor,
             peer,
             local,
-            phase: AtomicU8::new(Phase::Command as u8),
+            phase: AtomicU8::new(Self::SILENT),
             last_command_at: AtomicU32::new(now.0),
         }
     }
@@ -75,6 +78,7 @@ impl Record {
             phase if phase == Phase::Reply as u8 => "conn_mwrite",
             phase if phase == Phase::Watch as u8 => "conn_watch",
             phase if phase == Phase::Closing as u8 => "conn_closing",
+            Self::SILENT => "conn_new_cmd",
             _ => "conn_read",
         }
     }

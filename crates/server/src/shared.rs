@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use larder_poller::Waker;
 use larder_store::Store;
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) crawl: Crawl,
     pub(crate) maintenance: Mutex<Maintenance>,
     pub(crate) verbosity: AtomicU8,
+    /// The second of the last `flush_all`, or of the one that is to come; 0 before the first.
+    pub(crate) flushed_at: AtomicU32,
     /// Whether `stats sizes` counts.
     pub(crate) track_sizes: AtomicBool,
     pub(crate) stop: Stop,
@@ -77,6 +79,7 @@ impl Shared {
             listeners,
             udp: udp::Account::new(&config.udp, udp_addrs),
             verbosity: AtomicU8::new(config.verbosity),
+            flushed_at: AtomicU32::new(0),
             track_sizes: AtomicBool::new(config.tuning.track_sizes),
             stop: Stop::new(waker),
             reset_at: Mutex::new(Sums::zero()),
@@ -121,6 +124,7 @@ impl Shared {
         self.connections.total.store(0, Ordering::Relaxed);
         self.connections.rejected.store(0, Ordering::Relaxed);
         self.crawl.reset();
+        self.prefixes.clear();
         self.store.reset_stats();
         self.watchers.reset_counts();
     }

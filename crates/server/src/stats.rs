@@ -41,7 +41,7 @@ pub(crate) fn answer(
             out.extend_from_slice(b"CLIENT_ERROR stats cachedump not allowed\r\n");
         }
         "detail" => detail(shared, topic.next(), out),
-        "settings" => page(out, |page| settings::push(shared, now, page)),
+        "settings" => page(out, |page| settings::push(shared, page)),
         "items" => page(out, |page| items::push_items(shared, now, page)),
         "slabs" => page(out, |page| items::push_slabs(shared, page)),
         "sizes" if shared.track_sizes.load(Relaxed) => return Some(Listing::of_sizes()),

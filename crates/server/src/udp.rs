@@ -72,6 +72,8 @@ impl Datagrams {
             let socket = poller.register(socket, KEY_MAX - key, Interest::READ)?;
             // Whoever asks is told where it listens: it has no peer.
             let record = Record::new(socket.as_raw_fd(), name(&addr), String::new(), now);
+            // It is always about to read.
+            record.note(Phase::Command, now);
             let record = shared.rosters[index].add(record);
             Ok(Socket { socket, record })
         };

@@ -3,14 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use larder_store::Seconds;
-
 use super::{Page, yes};
 use crate::config::{Eviction, Protocols};
 use crate::shared::Shared;
 
-pub(super) fn push(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
-    push_network(shared, now, page);
+pub(super) fn push(shared: &Shared, page: &mut Page<'_>) {
+    push_network(shared, page);
     push_protocol(shared, page);
     push_tuning(shared, page);
     page.push_all([
@@ -34,7 +32,7 @@ pub(super) fn push(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
     ]);
 }
 
-fn push_network(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
+fn push_network(shared: &Shared, page: &mut Page<'_>) {
     let config = &shared.config;
     page.push("maxbytes", shared.store.memory_limit());
     page.push("maxconns", config.connections_max);
@@ -42,7 +40,7 @@ fn push_network(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
     page.push("udpport", shared.udp.addrs.first().map_or(0, SocketAddr::port));
     page.push("inter", shared.interface());
     page.push("verbosity", shared.verbosity.load(Relaxed));
-    page.push("oldest", oldest_age(shared, now));
+    page.push("oldest", shared.flushed_at.load(Relaxed));
     page.push("evictions", if config.eviction == Eviction::Enabled { "on" } else { "off" });
     let unix = config.unix.as_ref();
     page.push(
@@ -110,11 +108,4 @@ fn push_tuning(shared: &Shared, page: &mut Page<'_>) {
     page.push("read_buf_mem_limit", config.budgets.incomplete_command_bytes);
     page.push("track_sizes", yes(shared.track_sizes.load(Relaxed)));
     page.push("inline_ascii_response", "no");
-}
-
-/// Seconds since the item that was accessed longest ago was accessed.
-fn oldest_age(shared: &Shared, now: Seconds) -> u32 {
-    let classes = shared.store.class_stats();
-    let oldest = classes.iter().filter_map(|class| class.oldest_access).min();
-    oldest.map_or(0, |oldest| now.since(oldest))
 }
