@@ -198,10 +198,19 @@ fn push_request(item: &Visit<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Appends a key to a line that has no other way to say it: as it is, unless its bytes would end the line or the word.
+pub(crate) fn push_key(out: &mut Vec<u8>, key: &[u8]) {
+    if is_key_plain(key) {
+        out.extend_from_slice(key);
+    } else {
+        push_uri_encoded(out, key);
+    }
+}
+
 /// A line of `stats cachedump`.
 fn push_item(shared: &Shared, item: &Visit<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"ITEM ");
-    out.extend_from_slice(item.key());
+    push_key(out, item.key());
     out.extend_from_slice(b" [");
     push_number(out, item.value_len() as u64);
     out.extend_from_slice(b" b; ");

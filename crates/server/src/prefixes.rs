@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use larder_protocol::push_number;
 use parking_lot::Mutex;
 
+use crate::listing::push_key;
+
 /// What is counted for a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PrefixCount {
@@ -105,7 +107,7 @@ impl Prefixes {
         }
         for (prefix, counts) in sums {
             out.extend_from_slice(b"PREFIX ");
-            out.extend_from_slice(&prefix);
+            push_key(out, &prefix);
             let Counts { get, hit, set, delete } = counts;
             for (name, number) in [("get", get), ("hit", hit), ("set", set), ("del", delete)] {
                 out.push(b' ');

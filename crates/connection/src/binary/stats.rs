@@ -58,7 +58,7 @@ fn topic(key: &[u8]) -> Option<&[u8]> {
         return Some(words);
     }
     let is_abbreviation = |word: &&[u8]| !key.is_empty() && word.starts_with(key);
-    let abbreviated = [&b"reset"[..], b"settings", b"detail", b"cachedump", b"conns"];
+    let abbreviated = [&b"reset"[..], b"settings", b"detail", b"cachedump", b"conns", b"extstore"];
     let is_word = !key.contains(&b' ') && !abbreviated.iter().any(is_abbreviation);
     is_word.then_some(key)
 }
