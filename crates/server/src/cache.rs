@@ -329,7 +329,7 @@ impl Service for Cache {
         if self.is_datagram {
             return Err(Status::DumpNotAllowed);
         }
-        Listing::of_keys(&self.shared, request, place)
+        Listing::of_keys(&self.shared, request, place, self.now)
     }
 
     fn push_listing(&mut self, listing: &mut Listing, out: &mut Vec<u8>) -> bool {

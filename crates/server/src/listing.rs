@@ -15,6 +15,7 @@ use larder_protocol::{
 use larder_store::{Cursor, Seconds, Visit};
 
 use crate::classes::CLASS_COUNT_MAX;
+use crate::crawl::TurnId;
 use crate::shared::Shared;
 
 /// A walk over the store, and what becomes of the items it sees.
@@ -29,7 +30,7 @@ pub(crate) struct Listing {
 #[derive(Debug)]
 enum Kind {
     /// `lru_crawler metadump` and `mgdump`.
-    Keys { form: DumpForm, classes: ClassSet, _turn: Turn },
+    Keys { form: DumpForm, classes: ClassSet, turn: Turn },
     /// `stats cachedump`.
     OfClass { class: u8, items_left: u64, bytes_left: usize },
     /// `stats sizes`: how many items there are of each size.
@@ -46,6 +47,7 @@ impl Listing {
         shared: &Arc<Shared>,
         request: &KeyDump<'_>,
         place: Place,
+        now: Seconds,
     ) -> Result<Self, Status> {
         if !shared.maintenance.lock().crawler {
             return Err(Status::CrawlerDisabled);
@@ -57,8 +59,8 @@ impl Listing {
             return Err(Status::DumpNotFirst);
         }
         let classes = request.classes.classes()?;
-        let turn = Turn::take(shared).ok_or(Status::Busy)?;
-        Ok(Self::new(Kind::Keys { form: request.form, classes, _turn: turn }))
+        let turn = Turn::take(shared, now).ok_or(Status::Busy)?;
+        Ok(Self::new(Kind::Keys { form: request.form, classes, turn }))
     }
 
     /// The keys of one class, with length and expiry: `stats cachedump CLASS LIMIT`, 2 MiB at most.
@@ -90,9 +92,11 @@ impl Listing {
 
     /// Appends what one slice of the store comes to; returns whether there is more.
     pub(crate) fn push(&mut self, shared: &Shared, now: Seconds, out: &mut Vec<u8>) -> bool {
-        let is_keys = matches!(self.kind, Kind::Keys { .. });
-        if is_keys && !self.has_begun {
-            out.extend_from_slice(Status::Ok.line());
+        if let Kind::Keys { turn, .. } = &self.kind {
+            shared.crawl.note_move(turn.id, now);
+            if !self.has_begun {
+                out.extend_from_slice(Status::Ok.line());
+            }
         }
         self.has_begun = true;
         if let Some(cursor) = self.cursor {
@@ -149,21 +153,23 @@ impl Kind {
     }
 }
 
-/// The one place for a walk that somebody asked for by `lru_crawler`; given back when it is dropped.
+/// The one place for a dump of keys; given back when it is dropped.
 #[derive(Debug)]
 struct Turn {
     shared: Arc<Shared>,
+    id: TurnId,
 }
 
 impl Turn {
-    fn take(shared: &Arc<Shared>) -> Option<Self> {
-        shared.crawl.take_turn().then(|| Self { shared: Arc::clone(shared) })
+    fn take(shared: &Arc<Shared>, now: Seconds) -> Option<Self> {
+        let id = shared.crawl.take_turn(now)?;
+        Some(Self { shared: Arc::clone(shared), id })
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.shared.crawl.give_turn_back();
+        self.shared.crawl.give_back(self.id);
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) fn push(shared: &Shared, page: &mut Page<'_>) {
     page.push("lingering_seconds_closed", sums.get(Count::ClosedLingeringSeconds));
     page.push("error_closed", sums.get(Count::ClosedOnError));
     page.push("watchers_rejected", shared.watchers.counts().rejected);
+    page.push("dumps_overtaken", shared.crawl.overtaken());
     page.push("prefix_overflows", shared.prefixes.overflows());
     push_udp(shared, &sums, page);
     let items = shared.store.stats();

@@ -53,6 +53,37 @@ fn flushes_and_uptime_follow_the_clock() {
 }
 
 #[test]
+fn a_crawl_removes_what_has_expired_and_counts_it() {
+    let server = Running::start(changeable());
+    let mut client = server.connect();
+    assert_eq!(client.ask("debugtime p"), "OK\r\n");
+    for number in 0..300 {
+        let exptime = if number % 3 == 0 { 0 } else { 50 };
+        client.send(format!("set key{number} 0 {exptime} 1\r\nx\r\n"));
+        assert_eq!(client.line(), "STORED\r\n");
+    }
+    assert!(client.get("key1").is_some());
+    // Nothing has expired, so nothing is looked at.
+    assert_eq!(client.ask("lru_crawler crawl all"), "OK\r\n");
+    client.until_stat("stats", "lru_crawler_running", |running| running == 0);
+    assert_eq!(client.stat("stats", "curr_items"), 300);
+    assert_eq!(client.ask("debugtime 50"), "OK\r\n");
+    assert_eq!(client.ask("lru_crawler crawl 1"), "OK\r\n");
+    client.until_stat("stats", "curr_items", |items| items == 100);
+    let page = client.stats("stats");
+    let number = |name: &str| page[name].parse::<u64>().unwrap();
+    assert_eq!(number("lru_crawler_starts"), 2);
+    assert_eq!((number("crawler_reclaimed"), number("expired_unfetched")), (200, 199));
+    assert_eq!((number("reclaimed"), number("get_expired")), (0, 0));
+    assert!((300..400).contains(&number("crawler_items_checked")), "{page:?}");
+    assert_eq!(client.stat("stats items", "items:1:crawler_reclaimed"), 200);
+    assert_eq!(client.ask("stats reset"), "RESET\r\n");
+    for name in ["lru_crawler_starts", "crawler_reclaimed", "crawler_items_checked"] {
+        assert_eq!(client.stat("stats", name), 0, "{name}");
+    }
+}
+
+#[test]
 fn the_idle_are_closed_by_the_clock() {
     let idle_timeout = Some(Duration::from_secs(3600));
     let server = Running::start(Config { idle_timeout, ..changeable() });

@@ -52,11 +52,8 @@ fn who_reads_a_dump_slowly_costs_nothing_and_misses_nothing() {
         let held = other.stat("stats larder", "unread_reply_bytes");
         assert!((1..OUTPUT_MAX).contains(&held), "{held} bytes wait for a reader");
     }
-    assert_eq!(
-        other.ask("lru_crawler metadump all"),
-        "BUSY currently processing crawler request\r\n"
-    );
-    assert_eq!(other.ask("lru_crawler mgdump 1"), "BUSY currently processing crawler request\r\n");
+    assert_eq!(other.ask("lru_crawler metadump all"), BUSY);
+    assert_eq!(other.ask("lru_crawler mgdump 1"), BUSY);
     let dumped = keys(&mut slow);
     // Those that were stored anew while it went on may be in it twice, in their old place and their new.
     let untouched: Vec<_> = dumped.iter().copied().filter(|&key| key >= 500).collect();
@@ -96,6 +93,31 @@ fn who_ends_its_side_still_gets_the_dump() {
 }
 
 #[test]
+fn who_does_not_read_a_dump_keeps_nobody_from_theirs() {
+    let server = Running::start(Config { debug_commands: true, ..config() });
+    let mut other = server.connect();
+    fill(&mut other, COUNT);
+    let mut dead = server.connect_narrow();
+    assert_eq!(other.ask("debugtime p"), "OK\r\n");
+    dead.send("lru_crawler metadump all\r\n");
+    other.until_stat("stats larder", "unread_reply_bytes", |bytes| bytes > 200_000);
+    assert_eq!(other.stat("stats", "lru_crawler_running"), 1);
+    assert_eq!(other.ask("debugtime 29"), "OK\r\n");
+    assert_eq!(other.ask("lru_crawler metadump all"), BUSY);
+    assert_eq!(other.ask("debugtime 1"), "OK\r\n");
+    other.send("lru_crawler metadump all\r\n");
+    check_complete(&keys(&mut other));
+    assert_eq!(other.stat("stats larder", "dumps_overtaken"), 1);
+    // It goes on where it was, and takes no turn from whoever comes next.
+    let mut third = server.connect_narrow();
+    third.send("lru_crawler metadump all\r\n");
+    third.line();
+    check_complete(&keys(&mut dead));
+    assert_eq!(other.ask("lru_crawler metadump all"), BUSY);
+    assert_eq!(other.stat("stats", "lru_crawler_starts"), 3);
+}
+
+#[test]
 fn a_class_is_dumped_as_far_as_was_asked() {
     let server = Running::start(Config { threads: 1, ..config() });
     let mut client = server.connect();
@@ -121,6 +143,8 @@ fn sizes_are_counted_where_that_was_asked_for() {
     let (page, _) = client.stats_page("stats sizes");
     assert_eq!(page, [("96", "1"), ("160", "1000")].map(|(a, b)| (a.into(), b.into())));
 }
+
+const BUSY: &str = "BUSY currently processing crawler request\r\n";
 
 /// Their dump has 11 MB, more than the system keeps for a socket.
 const COUNT: usize = 60_000;
