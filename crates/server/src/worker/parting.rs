@@ -27,6 +27,10 @@ impl Worker {
         if client.has_left {
             return self.close(key, Some(Count::ClosedOnError));
         }
+        // Before it can know that this is the end.
+        if let Some(record) = &client.record {
+            record.note(client.connection.phase(), now);
+        }
         // A server that stops has no time for clients that are silent.
         let discarded = if client.has_ended {
             None
@@ -41,9 +45,6 @@ impl Worker {
         let Some(discarded) = discarded.filter(|_| lingers) else { return self.close(key, None) };
         client.lingering = Some(Lingering { since: now, discarded });
         client.was_half_way = false;
-        if let Some(record) = &client.record {
-            record.note(client.connection.phase(), now);
-        }
         if self.ledger.update(&self.shared.budgets, client) {
             self.settle();
         }
