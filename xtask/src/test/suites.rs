@@ -144,6 +144,11 @@ mod tests {
     }
 
     #[test]
+    fn the_list_can_be_read() {
+        assert!(parse(include_str!("../../clients/suites.txt")).is_ok());
+    }
+
+    #[test]
     fn lines_that_run_nothing_are_refused() {
         let check = |text: &str, expected: &str| {
             let error = parse(text).expect_err(text);
