@@ -1,10 +1,12 @@
 //! What a conversation in frames is answered, read field by field as the protocol's document has them.
 
 use larder_connection::{Draft, Service};
+use larder_protocol::binary::Status as FrameStatus;
 use larder_protocol::{
     Delta, Meta, MetaArithmetic, MetaFlags, MetaKey, Placed, Status, Storage, StoreMode, Words,
 };
 
+use super::binary::{self, Reading};
 use crate::model::Model;
 
 /// Answers a conversation of which every byte is there, and no more will come.
@@ -50,22 +52,6 @@ impl<'c> Frame<'c> {
         self.verb() != self.opcode
     }
 
-    /// Whether extras, key and value are there or not, as the verb needs it.
-    fn is_right(&self) -> bool {
-        let (extras, key, value) = (self.extras.len(), !self.key.is_empty(), self.value_len > 0);
-        match self.verb() {
-            0x00 | 0x0c | 0x04 => extras == 0 && key && !value,
-            0x01..=0x03 => extras == 8 && key,
-            0x05 | 0x06 => extras == 20 && key && !value,
-            0x07 | 0x0a | 0x0b | 0x20 => extras == 0 && !key && !value,
-            0x08 => matches!(extras, 0 | 4) && !key && !value,
-            0x0e | 0x0f | 0x21 | 0x22 => extras == 0 && key,
-            0x10 => extras == 0 && !value,
-            0x1c | 0x1d | 0x23 => extras == 4 && key && !value,
-            _ => true,
-        }
-    }
-
     fn exptime(&self, at: usize) -> i64 {
         i64::try_from(number(&self.extras[at..at + 4])).unwrap_or(0)
     }
@@ -74,40 +60,30 @@ impl<'c> Frame<'c> {
 impl<'c> Server<'c> {
     /// Answers the next request; none when the conversation is over.
     fn answer_next(&mut self) -> Option<()> {
-        let head = self.rest.get(..24).filter(|head| head[0] == 0x80)?;
-        let (extras_len, key_len) = (usize::from(head[4]), length(&head[2..4]));
-        let body_len = length(&head[8..12]);
-        let (opcode, opaque) = (head[1], &head[12..16]);
-        self.rest = &self.rest[24..];
-        let refuse =
-            |server: &mut Self, status| server.respond(opcode, opaque, status, text(status));
-        if extras_len + key_len > body_len {
-            return refuse(self, UNKNOWN).filter(|()| false);
-        }
-        if key_len > 250 || body_len > 1 << 30 {
-            return refuse(self, INVALID).filter(|()| false);
-        }
-        // Where its lengths do not matter, neither does what they measure.
-        let is_unknown = matches!(opcode, 0x1b | 0x1f | 0x25..);
-        let lengths = [0_u8; 255];
-        let mut frame = Frame {
-            opcode,
-            opaque,
-            cas: number(&head[16..]),
-            extras: &lengths[..extras_len],
-            key: &lengths[..key_len],
-            value_len: body_len - extras_len - key_len,
+        let bytes = self.rest;
+        let head = match binary::read(bytes) {
+            Reading::Asked(head, _) => head,
+            Reading::Unfinished => return None,
+            Reading::Refused(refused) => {
+                let code = match refused.status? {
+                    FrameStatus::UnknownCommand => UNKNOWN,
+                    _ => INVALID,
+                };
+                let opaque = refused.opaque.to_be_bytes();
+                self.respond(refused.opcode, &opaque, code, text(code));
+                return self.skip(24 + refused.skip_len?);
+            }
         };
-        if !is_unknown && !frame.is_right() {
-            return refuse(self, INVALID).filter(|()| false);
-        }
-        if is_unknown || matches!(opcode, 0x20..=0x22) {
-            refuse(self, UNKNOWN);
-            return self.skip(body_len);
-        }
-        let args = self.rest.get(..extras_len + key_len)?;
-        (frame.extras, frame.key) = args.split_at(extras_len);
-        self.skip(args.len())?;
+        let (extras, rest) = bytes[24..].split_at(head.extras_len);
+        let frame = Frame {
+            opcode: bytes[1],
+            opaque: &bytes[12..16],
+            cas: head.cas,
+            extras,
+            key: &rest[..head.key_len],
+            value_len: head.value_len,
+        };
+        self.skip(24 + head.args_len())?;
         self.answer(&frame)
     }
 
@@ -267,10 +243,9 @@ impl<'c> Server<'c> {
         self.respond(frame.opcode, frame.opaque, code, text(code));
     }
 
-    fn respond(&mut self, opcode: u8, opaque: &[u8], code: u16, text: &str) -> Option<()> {
+    fn respond(&mut self, opcode: u8, opaque: &[u8], code: u16, text: &str) {
         let frame = Frame { opcode, opaque, cas: 0, extras: b"", key: b"", value_len: 0 };
         self.push(&frame, code, 0, b"", b"", text.as_bytes());
-        Some(())
     }
 
     fn push(
@@ -303,10 +278,6 @@ impl<'c> Server<'c> {
 /// A number of at most eight bytes, the highest first.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
-}
-
-fn length(bytes: &[u8]) -> usize {
-    usize::try_from(number(bytes)).unwrap_or(usize::MAX)
 }
 
 const fn text(code: u16) -> &'static str {
