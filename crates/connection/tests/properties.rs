@@ -43,6 +43,11 @@ proptest! {
     }
 
     #[test]
+    fn reset_is_new(input in vec(any::<u8>(), 0..400)) {
+        properties::reset_is_new(&input);
+    }
+
+    #[test]
     fn closing_is_final(input in vec(any::<u8>(), 0..400)) {
         properties::closing_is_final(&input);
     }

@@ -15,7 +15,7 @@ pub use binary::{
 pub use machine::{
     closing_is_final, connection, conversations_agree, cuts_do_not_matter, every_pin_is_dropped,
     machine_agrees, memory_is_bounded, quiet_frames_hide_the_ordinary, quiet_is_quiet,
-    quiet_meta_hides_the_ordinary, watching_is_bounded,
+    quiet_meta_hides_the_ordinary, reset_is_new, watching_is_bounded,
 };
 pub(crate) use meta::META_NAMES;
 pub use meta::meta;

@@ -55,6 +55,7 @@ fn inputs_of_the_connection() {
             properties::quiet_frames_hide_the_ordinary,
             properties::closing_is_final,
             properties::every_pin_is_dropped,
+            properties::reset_is_new,
             properties::watching_is_bounded,
         ] {
             property(input);

@@ -34,6 +34,7 @@ pub fn connection(input: &[u8]) {
             _ => quiet_frames_hide_the_ordinary(input),
         },
         6 => closing_is_final(input),
+        _ if input[CHECK_AT] / 8 % 2 == 0 => reset_is_new(input),
         _ => every_pin_is_dropped(input),
     }
 }
@@ -162,6 +163,43 @@ pub fn every_pin_is_dropped(input: &[u8]) {
     assert_eq!(live(&model), [0; 4]);
 }
 
+/// A connection that is reset, wherever it stood, is a new one: it answers like one that never received anything.
+///
+/// # Panics
+///
+/// If it does not.
+pub fn reset_is_new(input: &[u8]) {
+    let case = Case::new(input);
+    let mut model = Model::new(case.rules);
+    let last = case.before_last(&mut model);
+    let mut exchange = case.exchange(last, Ending::Open, &mut model);
+    for _ in 0..Choices::new(input).byte() {
+        exchange.step();
+    }
+    let mut reset = exchange.into_connection();
+    for conversation in [NOOP, LINES, NOOP, case.first()] {
+        let mut models = [Model::new(case.rules), Model::new(case.rules)];
+        let [of_new, of_reset] = &mut models;
+        let said = all_said(&mut Connection::new(case.limits), conversation, of_new);
+        reset.reset();
+        assert_same(&all_said(&mut reset, conversation, of_reset), &said);
+        assert!(of_new.items() == of_reset.items() && of_new.calls() == of_reset.calls());
+    }
+}
+
+/// Everything that a connection says to a conversation in one piece.
+fn all_said(connection: &mut Connection<Model>, conversation: &[u8], model: &mut Model) -> Vec<u8> {
+    let mut said = Vec::new();
+    connection.receive(conversation, model);
+    while connection.wants_write() || connection.has_work() {
+        let before = said.len();
+        said.extend(connection.output().chunks().flatten());
+        connection.output().advance(said.len() - before);
+        connection.receive(&[], model);
+    }
+    said
+}
+
 /// Values, drafts, listings and feeds that are held outside.
 fn live(model: &Model) -> [usize; 4] {
     [model.live_values(), model.live_drafts(), model.live_listings(), model.live_feeds()]
@@ -184,4 +222,7 @@ fn assert_same(sent: &[u8], expected: &[u8]) {
 const CHECK_AT: usize = 15;
 
 /// A frame that is always answered.
-const NOOP: &[u8; 24] = b"\x80\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+const NOOP: &[u8] = b"\x80\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+/// Lines after which a connection lists, then watches.
+const LINES: &[u8] = b"version\r\nlru_crawler metadump all\r\nwatch\r\n";

@@ -101,6 +101,11 @@ impl<'i> Case<'i> {
         self.conversations.iter().any(|conversation| conversation.first() == Some(&0x80))
     }
 
+    /// The first of the conversations.
+    pub(super) fn first(&self) -> &[u8] {
+        self.conversations.first().map_or(&[], Vec::as_slice)
+    }
+
     /// Holds all conversations but the last, which it returns.
     pub(super) fn before_last(&self, model: &mut Model) -> &[u8] {
         let Some((last, earlier)) = self.conversations.split_last() else { return &[] };
