@@ -28,6 +28,8 @@ import net.spy.memcached.transcoders.Transcoder;
 
 public final class SpyMemcached {
     private static final int MEGABYTE = 1 << 20;
+    /** The client's, held here: a logger that nobody holds forgets its level. */
+    private static final Logger LOG = Logger.getLogger("net.spy");
 
     private final MemcachedClient client;
     private final boolean isBinary;
@@ -65,7 +67,7 @@ public final class SpyMemcached {
 
     public static void main(String[] arguments) throws Exception {
         boolean isBinary = arguments[2].equals("binary");
-        Logger.getLogger("net.spy").setLevel(Level.OFF);
+        LOG.setLevel(Level.OFF);
         System.setProperty("net.spy.log.LoggerImpl", "net.spy.memcached.compat.log.SunLogger");
         SerializingTranscoder transcoder = new SerializingTranscoder(4 * MEGABYTE);
         transcoder.setCompressionThreshold(Integer.MAX_VALUE);
@@ -74,6 +76,8 @@ public final class SpyMemcached {
                 .setProtocol(isBinary ? Protocol.BINARY : Protocol.TEXT)
                 .setTranscoder(transcoder)
                 .setOpTimeout(10_000)
+                // After an error over text it connects anew, and would wait for two seconds.
+                .setMaxReconnectDelay(0)
                 .setOpQueueMaxBlockTime(10_000)
                 .build(),
             List.of(new InetSocketAddress(arguments[0], Integer.parseInt(arguments[1]))));
