@@ -181,14 +181,17 @@ fn refuse_what_is_missing(given: &Given) -> Result<(), Refusal> {
 
 /// What clients may speak.
 fn protocols(given: &Given) -> Result<Protocols, Refusal> {
-    match given.text("protocol")? {
-        "ascii" => Ok(Protocols::Ascii),
-        "auto" => Ok(Protocols::Auto),
-        "binary" => Ok(Protocols::Binary),
+    let protocols = match given.text("protocol")? {
+        "ascii" => Protocols::Ascii,
+        "auto" => Protocols::Auto,
+        "binary" => Protocols::Binary,
         other => {
-            Err(Refusal::usage(format!("-B {other:?}: the protocol must be ascii, binary or auto")))
+            return Err(Refusal::usage(format!(
+                "-B {other:?}: the protocol must be ascii, binary or auto"
+            )));
         }
-    }
+    };
+    listen::protocols(&given.texts("listen")?, protocols)
 }
 
 /// Where to listen: on TCP, and for datagrams.

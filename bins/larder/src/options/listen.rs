@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
+use larder_server::Protocols;
 use log::Level;
 
 use super::Notice;
@@ -35,6 +36,24 @@ pub(super) fn addresses(
         }
     }
     Ok(found)
+}
+
+/// What clients may speak: what every entry of `-l` says, if they say it, or else `-B`. All listeners speak the same, so entries
+/// that part ways are refused.
+pub(super) fn protocols(entries: &[String], otherwise: Protocols) -> Result<Protocols, Refusal> {
+    let mut agreed: Option<Protocols> = None;
+    let entries = entries.iter().flat_map(|entry| entry.split([',', ';'])).map(str::trim);
+    for entry in entries.filter(|entry| !entry.is_empty()) {
+        let (_, protocols) = Endpoint::without_prefixes(entry)?;
+        let protocols = protocols.unwrap_or(otherwise);
+        if agreed.is_some_and(|agreed| agreed != protocols) {
+            return Err(Refusal::usage(format!(
+                "-l {entry}: larder speaks the same protocols at every address: say the same proto[] for each, or -B"
+            )));
+        }
+        agreed = Some(protocols);
+    }
+    Ok(agreed.unwrap_or(otherwise))
 }
 
 /// What to say when somebody outside this machine can connect and nothing asks who they are.
@@ -75,7 +94,7 @@ struct Endpoint<'a> {
 impl<'a> Endpoint<'a> {
     /// Reads `[notls:][proto[x]:][tag[x]:]host[:port]`.
     fn parse(entry: &'a str) -> Result<Self, Refusal> {
-        let rest = Self::without_prefixes(entry)?;
+        let (rest, _) = Self::without_prefixes(entry)?;
         let (host, port) = if let Some(inner) = rest.strip_prefix('[') {
             let Some((host, after)) = inner.split_once(']') else {
                 return Err(refused(entry, "the `[` of an IPv6 address has no `]`"));
@@ -105,8 +124,9 @@ impl<'a> Endpoint<'a> {
         Ok(Self { host: (!matches!(host, "" | "*")).then_some(host), port })
     }
 
-    fn without_prefixes(entry: &'a str) -> Result<&'a str, Refusal> {
-        let mut rest = entry;
+    /// An entry without what stands before its address, and the protocols that this says.
+    fn without_prefixes(entry: &'a str) -> Result<(&'a str, Option<Protocols>), Refusal> {
+        let (mut rest, mut protocols) = (entry, None);
         loop {
             if let Some(after) = rest.strip_prefix("notls:") {
                 rest = after;
@@ -121,17 +141,22 @@ impl<'a> Endpoint<'a> {
                 };
                 rest = after;
             } else if let Some(protocol) = rest.strip_prefix("proto[") {
-                match protocol.split_once("]:") {
-                    Some(("ascii" | "auto" | "negotiating", after)) => rest = after,
-                    Some((other, _)) => {
+                let Some((name, after)) = protocol.split_once("]:") else {
+                    return Err(refused(entry, "`proto[` has no `]:`"));
+                };
+                protocols = Some(match name {
+                    "ascii" => Protocols::Ascii,
+                    "auto" | "negotiating" => Protocols::Auto,
+                    "binary" => Protocols::Binary,
+                    other => {
                         return Err(Refusal::usage(format!(
                             "-l {entry}: larder does not serve the protocol {other:?} yet: use proto[ascii]"
                         )));
                     }
-                    None => return Err(refused(entry, "`proto[` has no `]:`")),
-                }
+                });
+                rest = after;
             } else {
-                return Ok(rest);
+                return Ok((rest, protocols));
             }
         }
     }
@@ -205,12 +230,31 @@ mod tests {
             ("[::1]x", Exit::System),
             ("tag[x", Exit::System),
             ("proto[ascii:1.2.3.4", Exit::System),
-            ("proto[binary]:*", Exit::Usage),
+            ("proto[proxy]:*", Exit::Usage),
             ("mtls:*", Exit::Usage),
             ("btls:*", Exit::Usage),
         ];
         for (entry, exit) in cases {
             assert_eq!(Endpoint::parse(entry).map_err(|r| r.exit), Err(exit), "{entry}");
+        }
+    }
+
+    #[test]
+    fn all_addresses_speak_the_same() {
+        let cases: [(&str, Protocols, Option<Protocols>); 9] = [
+            ("", Protocols::Binary, Some(Protocols::Binary)),
+            ("127.0.0.1", Protocols::Auto, Some(Protocols::Auto)),
+            ("proto[ascii]:127.0.0.1", Protocols::Auto, Some(Protocols::Ascii)),
+            ("proto[binary]:127.0.0.1:1", Protocols::Auto, Some(Protocols::Binary)),
+            ("proto[negotiating]:*", Protocols::Ascii, Some(Protocols::Auto)),
+            ("proto[ascii]:*:1,notls:proto[ascii]:*:2", Protocols::Auto, Some(Protocols::Ascii)),
+            ("proto[ascii]:*:1,*:2", Protocols::Ascii, Some(Protocols::Ascii)),
+            ("proto[ascii]:*:1,*:2", Protocols::Auto, None),
+            ("proto[ascii]:*:1;proto[binary]:*:2", Protocols::Auto, None),
+        ];
+        for (entries, otherwise, expected) in cases {
+            let entries = [entries.to_owned()];
+            assert_eq!(protocols(&entries, otherwise).ok(), expected, "{entries:?}");
         }
     }
 
