@@ -306,7 +306,10 @@ impl Worker {
                 _ if self.is_finishing => "shutdown",
                 // The end of a watcher is an error to memcached, too.
                 None if client.connection.has_given_up() || client.is_watching => "error",
-                None => "normal",
+                // It had ended well before.
+                None | Some(Count::ClosedLingeringBytes | Count::ClosedLingeringSeconds) => {
+                    "normal"
+                }
                 Some(Count::ClosedIdle) => "idle_timeout",
                 Some(_) => "error",
             };

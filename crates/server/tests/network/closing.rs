@@ -200,16 +200,22 @@ fn quiet_commands_are_done_before_a_quit() {
 #[test]
 fn who_does_not_end_is_not_waited_for_for_ever() {
     let server = Running::start(config());
+    let mut watcher = server.connect();
+    assert_eq!(watcher.ask("watch connevents"), "OK\r\n");
     let mut client = server.connect();
     client.send("version\r\nquit\r\n");
     assert_eq!(client.rest(), "VERSION 1.6.45\r\n");
     let mut observer = server.connect();
     // It has read its end, and its place is kept.
-    assert_eq!(observer.stat("stats", "curr_connections"), 2);
+    assert_eq!(observer.stat("stats", "curr_connections"), 3);
     let page = observer.stats_page("stats conns").0;
     assert!(page.iter().any(|(_, value)| value == "conn_closing"), "{page:?}");
     observer.until_stat("stats larder", "lingering_seconds_closed", |count| count == 1);
-    assert_eq!(observer.stat("stats", "curr_connections"), 1);
+    assert_eq!(observer.stat("stats", "curr_connections"), 2);
+    assert!(watcher.line().contains("type=conn_new"));
+    assert!(watcher.line().contains("type=conn_new"));
+    let end = watcher.line();
+    assert!(end.contains("type=conn_close") && end.contains("reason=normal"), "{end}");
 }
 
 #[test]

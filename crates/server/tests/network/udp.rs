@@ -344,6 +344,7 @@ fn answers_without_end_are_not_begun() {
     let client = Datagrams::to(server.udp_addrs[0]);
     for (request, expected) in [
         (&b"lru_crawler metadump all\r\n"[..], "ERROR metadump not allowed\r\n"),
+        (b"watch\r\n", "CLIENT_ERROR watch commands not allowed\r\n"),
         (b"lru_crawler mgdump all\r\n", "ERROR metadump not allowed\r\n"),
         (b"stats sizes\r\n", "CLIENT_ERROR not over UDP\r\n"),
         (b"stats cachedump 1 0\r\n", "CLIENT_ERROR not over UDP\r\n"),
