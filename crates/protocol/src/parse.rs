@@ -116,12 +116,14 @@ fn parse_get(line: &[u8]) -> Parsed<'_> {
 fn parse_storage(mode: StoreMode, rest: &[u8]) -> Parsed<'_> {
     let mut words = Words::new(rest);
     let mut next = || words.next().ok_or(ParseError::BadFormat);
-    let (key, flags, exptime, len) = (next()?, next()?, next()?, next()?);
+    let (key, flags, exptime) = (next()?, next()?, next()?);
+    // The last word may be `noreply` also where a number is missing: then nobody waits for the error.
+    let quiet = is_quiet(words);
+    let len = words.next().ok_or(ParseError::BadFormat)?;
     let value_len = parse_number(len)
         .and_then(|len| usize::try_from(len).ok())
         .filter(|&len| len <= VALUE_LEN_MAX);
     let Some(value_len) = value_len else {
-        let quiet = is_quiet(words);
         return Err(Rejection { reason: ParseError::BadFormat, quiet, skip_len: 0 });
     };
     let refuse = |quiet| Rejection {
@@ -133,7 +135,6 @@ fn parse_storage(mode: StoreMode, rest: &[u8]) -> Parsed<'_> {
         StoreMode::Cas(_) => Some(words.next().ok_or_else(|| refuse(false))?),
         _ => None,
     };
-    let quiet = is_quiet(words);
     let mode = match cas.map(parse_number) {
         None => mode,
         Some(Some(number)) => StoreMode::Cas(number),
@@ -152,24 +153,24 @@ fn parse_delete(rest: &[u8]) -> Parsed<'_> {
     let options = words;
     let quiet = is_quiet(options);
     let refuse = |reason| Rejection { reason, quiet, skip_len: 0 };
-    check_key(key).map_err(refuse)?;
     let is_known = matches!(
         (words.next(), words.next(), words.next()),
         (None, ..) | (Some(b"0" | b"noreply"), None, _) | (Some(b"0"), Some(b"noreply"), None)
     );
-    if is_known {
-        Ok(Request::Delete(Delete { key, quiet }))
-    } else {
-        Err(refuse(ParseError::DeleteUsage))
+    if !is_known {
+        return Err(refuse(ParseError::DeleteUsage));
     }
+    check_key(key).map_err(refuse)?;
+    Ok(Request::Delete(Delete { key, quiet }))
 }
 
 /// Words after the name: key, number, then perhaps `noreply`.
 fn parse_arithmetic(delta: fn(u64) -> Delta, rest: &[u8]) -> Parsed<'_> {
     let mut words = Words::new(rest);
-    let mut next = || words.next().ok_or(ParseError::BadFormat);
-    let (key, number) = (next()?, next()?);
+    let key = words.next().ok_or(ParseError::BadFormat)?;
+    // As for the length of a storage command.
     let quiet = is_quiet(words);
+    let number = words.next().ok_or(ParseError::BadFormat)?;
     let refuse = |reason| Rejection { reason, quiet, skip_len: 0 };
     check_key(key).map_err(refuse)?;
     let number = parse_number(number).ok_or_else(|| refuse(ParseError::InvalidDelta))?;
@@ -179,9 +180,9 @@ fn parse_arithmetic(delta: fn(u64) -> Delta, rest: &[u8]) -> Parsed<'_> {
 /// Words after the name: key, exptime, then perhaps `noreply`.
 fn parse_touch(rest: &[u8]) -> Parsed<'_> {
     let mut words = Words::new(rest);
-    let mut next = || words.next().ok_or(ParseError::BadFormat);
-    let (key, exptime) = (next()?, next()?);
+    let key = words.next().ok_or(ParseError::BadFormat)?;
     let quiet = is_quiet(words);
+    let exptime = words.next().ok_or(ParseError::BadFormat)?;
     let refuse = |reason| Rejection { reason, quiet, skip_len: 0 };
     check_key(key).map_err(refuse)?;
     let exptime = parse_exptime(exptime).ok_or_else(|| refuse(ParseError::InvalidExptime))?;

@@ -132,7 +132,7 @@ fn other_lines_about_one_key() {
     check("touch k ten", "InvalidExptime quiet=false skip=0");
     check("touch k", "BadFormat quiet=false skip=0");
     for command in ["delete", "incr", "touch"] {
-        let line = format!("{command} {} 1", "k".repeat(251));
+        let line = format!("{command} {} 0", "k".repeat(251));
         check(&line, "BadFormat quiet=false skip=0");
     }
 }

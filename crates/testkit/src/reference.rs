@@ -86,20 +86,16 @@ fn read_storage(mode: StoreMode, words: &[&[u8]]) -> Meaning {
     let [key, flags, exptime, len, rest @ ..] = words else {
         return refused(ParseError::BadFormat);
     };
+    let quiet = is_quiet(&words[3..]);
     let Some(len) = number(len).filter(|&len| len <= 2_147_483_645) else {
-        return Meaning::Refused {
-            reason: ParseError::BadFormat,
-            quiet: is_quiet(rest),
-            skip_len: 0,
-        };
+        return Meaning::Refused { reason: ParseError::BadFormat, quiet, skip_len: 0 };
     };
     let value_len = usize::try_from(len).unwrap_or(usize::MAX);
-    let (mode, options) = match (mode, rest) {
-        (StoreMode::Cas(_), []) => (None, rest),
-        (StoreMode::Cas(_), [cas, options @ ..]) => (number(cas).map(StoreMode::Cas), options),
-        (mode, options) => (Some(mode), options),
+    let mode = match (mode, rest) {
+        (StoreMode::Cas(_), []) => None,
+        (StoreMode::Cas(_), [cas, ..]) => number(cas).map(StoreMode::Cas),
+        (mode, _) => Some(mode),
     };
-    let quiet = is_quiet(options);
     let flags = number(flags).and_then(|flags| u32::try_from(flags % (1 << 32)).ok());
     match (mode, flags, read_exptime(exptime)) {
         (Some(mode), Some(flags), Some(exptime)) if !is_too_long(key) => {
@@ -114,10 +110,10 @@ fn read_delete(words: &[&[u8]]) -> Meaning {
     let [key, options @ ..] = words else { return refused(ParseError::BadFormat) };
     let quiet = is_quiet(options);
     let refuse = |reason| Meaning::Refused { reason, quiet, skip_len: 0 };
-    if is_too_long(key) {
-        return refuse(ParseError::BadFormat);
-    }
     match options {
+        [] | [b"0"] | [b"noreply"] | [b"0", b"noreply"] if is_too_long(key) => {
+            refuse(ParseError::BadFormat)
+        }
         [] | [b"0"] | [b"noreply"] | [b"0", b"noreply"] => {
             Meaning::Delete { key: key.to_vec(), quiet }
         }
@@ -126,8 +122,8 @@ fn read_delete(words: &[&[u8]]) -> Meaning {
 }
 
 fn read_arithmetic(is_increment: bool, words: &[&[u8]]) -> Meaning {
-    let [key, step, options @ ..] = words else { return refused(ParseError::BadFormat) };
-    let quiet = is_quiet(options);
+    let [key, step, ..] = words else { return refused(ParseError::BadFormat) };
+    let quiet = is_quiet(&words[1..]);
     let refuse = |reason| Meaning::Refused { reason, quiet, skip_len: 0 };
     if is_too_long(key) {
         return refuse(ParseError::BadFormat);
@@ -138,8 +134,8 @@ fn read_arithmetic(is_increment: bool, words: &[&[u8]]) -> Meaning {
 }
 
 fn read_touch(words: &[&[u8]]) -> Meaning {
-    let [key, exptime, options @ ..] = words else { return refused(ParseError::BadFormat) };
-    let quiet = is_quiet(options);
+    let [key, exptime, ..] = words else { return refused(ParseError::BadFormat) };
+    let quiet = is_quiet(&words[1..]);
     let refuse = |reason| Meaning::Refused { reason, quiet, skip_len: 0 };
     if is_too_long(key) {
         return refuse(ParseError::BadFormat);
