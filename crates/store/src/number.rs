@@ -67,8 +67,8 @@ pub struct Counting {
 }
 
 impl Store {
-    /// Counts a value up or down. A shorter number is followed by blanks, so that the value keeps its length. Flags, expiry and
-    /// last access stay; the CAS number is new. A number that becomes longer is a new value, which nobody has fetched.
+    /// Counts a value up or down. A shorter number is followed by blanks, so that the value keeps its length. Flags and expiry
+    /// stay; the CAS number is new. It is an access if the last one is more than a minute ago, as in memcached. A number that becomes longer is a new value, which nobody has fetched.
     ///
     /// Leading blanks are skipped, and a blank ends the number: memcached's rules.
     ///
@@ -140,6 +140,9 @@ impl Inner {
                 let (number, blanks) = space.split_at_mut(digits.len());
                 number.copy_from_slice(digits);
                 blanks.fill(b' ');
+                if now.since(slot.last_access) > ACCESS_AGE_MAX {
+                    slot.last_access = now;
+                }
                 let class = slot.class.into();
                 let cas = items.renew_cas(index, counting.cas);
                 if let Some(exptime) = counting.exptime {
@@ -163,7 +166,8 @@ impl Inner {
         };
         // What is longer is a new value, as in memcached: nobody has used it.
         let was_fetched = slot.was_fetched && len == value_len;
-        let last_access = slot.last_access;
+        let is_old = now.since(slot.last_access) > ACCESS_AGE_MAX;
+        let last_access = if len == value_len && !is_old { slot.last_access } else { now };
         let body = filling.into_body(key_len);
         let (cas, old) = items.replace(index, body, with, last_access);
         items.slots[index].was_fetched = was_fetched;
@@ -227,3 +231,6 @@ fn write(mut number: u64, space: &mut [u8; DIGITS_MAX]) -> &[u8] {
 
 /// 2^64 - 1 has so many.
 const DIGITS_MAX: usize = 20;
+
+/// Counting leaves the time of the last access as it is up to this age, in seconds: memcached's interval of updates.
+const ACCESS_AGE_MAX: u32 = 60;
