@@ -43,7 +43,7 @@ impl Process {
     /// The program cannot be started, ends at once, or does not listen within 10 seconds; the message quotes what it
     /// wrote to its standard error.
     pub fn larder(binary: impl AsRef<Path>, args: &[&str]) -> io::Result<Self> {
-        Self::start(binary.as_ref().as_os_str(), args)
+        Self::with_environment(binary.as_ref(), args, &[])
     }
 
     /// Starts the memcached that is installed, with the same conditions as [`Process::larder`].
@@ -52,7 +52,20 @@ impl Process {
     ///
     /// As for [`Process::larder`].
     pub fn memcached(args: &[&str]) -> io::Result<Self> {
-        Self::start(OsStr::new("memcached"), args)
+        Self::with_environment("memcached", args, &[])
+    }
+
+    /// Starts either with more in its environment than this process has, such as a library to load first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Process::larder`].
+    pub fn with_environment(
+        program: impl AsRef<OsStr>,
+        args: &[&str],
+        environment: &[(&str, &OsStr)],
+    ) -> io::Result<Self> {
+        Self::start(program.as_ref(), args, environment)
     }
 
     /// The TCP port it listens on; 0 when it listens on a Unix socket.
@@ -91,14 +104,14 @@ impl Process {
         until(|| self.child.try_wait())
     }
 
-    fn start(program: &OsStr, args: &[&str]) -> io::Result<Self> {
+    fn start(program: &OsStr, args: &[&str], environment: &[(&str, &OsStr)]) -> io::Result<Self> {
         let directory = directory()?;
         let port_file = directory.join("ports");
         let socket =
             args.windows(2).find(|pair| pair[0] == "-s").map(|pair| PathBuf::from(pair[1]));
         let log = File::create(directory.join("log"))?;
         let mut command = Command::new(program);
-        command.env("MEMCACHED_PORT_FILENAME", &port_file);
+        command.env("MEMCACHED_PORT_FILENAME", &port_file).envs(environment.iter().copied());
         if socket.is_none() {
             command.args(["-p", "-1", "-l", "127.0.0.1"]);
         }

@@ -30,21 +30,41 @@ pub fn conversation(choices: &mut Choices<'_>, line_len: usize) -> Vec<u8> {
         if choices.is_empty() || bytes.len() > CONVERSATION_LEN {
             break;
         }
-        match choices.below(32) {
-            0..14 => push_valid(choices, &mut bytes),
-            14..21 => push_retrieval(choices, &mut bytes),
-            21..25 => push_broken(choices, &mut bytes),
-            25 => push_keys(choices, line_len, &mut bytes),
-            26 => push_long_line(choices, line_len, &mut bytes),
-            27 => push_wrong_block(choices, &mut bytes),
-            28 => bytes.extend_from_slice(choices.pick(LINES)),
-            29 => push_raw(choices, &mut bytes),
-            30 if choices.below(8) == 0 => bytes.extend_from_slice(choices.pick(FAREWELLS)),
-            31 => push_meta(choices, &mut bytes),
-            _ => push_pair(choices, &mut bytes),
-        }
+        push_any(choices, line_len, &mut bytes);
     }
     bytes
+}
+
+/// Writes one request of a conversation, or the few that belong together.
+#[must_use]
+pub fn request(choices: &mut Choices<'_>, line_len: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    push_any(choices, line_len, &mut bytes);
+    bytes
+}
+
+/// Writes a few meta commands about few keys.
+#[must_use]
+pub fn meta_requests(choices: &mut Choices<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    push_meta(choices, &mut bytes);
+    bytes
+}
+
+fn push_any(choices: &mut Choices<'_>, line_len: usize, bytes: &mut Vec<u8>) {
+    match choices.below(32) {
+        0..14 => push_valid(choices, bytes),
+        14..21 => push_retrieval(choices, bytes),
+        21..25 => push_broken(choices, bytes),
+        25 => push_keys(choices, line_len, bytes),
+        26 => push_long_line(choices, line_len, bytes),
+        27 => push_wrong_block(choices, bytes),
+        28 => bytes.extend_from_slice(choices.pick(LINES)),
+        29 => push_raw(choices, bytes),
+        30 if choices.below(8) == 0 => bytes.extend_from_slice(choices.pick(FAREWELLS)),
+        31 => push_meta(choices, bytes),
+        _ => push_pair(choices, bytes),
+    }
 }
 
 /// Writes requests that want no reply and have none coming: twice, with `noreply` and without.
