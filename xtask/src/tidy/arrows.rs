@@ -95,7 +95,7 @@ fn violation(member: &Package, message: String) -> Violation {
 
 const LICENSE: &str = "Apache-2.0 OR MIT";
 
-const ARROWS: [Arrows; 12] = [
+const ARROWS: [Arrows; 13] = [
     Arrows { package: "larder-protocol", inner: &[], outer: Some(&["base64", "memchr"]) },
     Arrows { package: "larder-connection", inner: &["larder-protocol"], outer: Some(&["memchr"]) },
     Arrows { package: "larder-pool", inner: &[], outer: Some(&[]) },
@@ -127,6 +127,12 @@ const ARROWS: [Arrows; 12] = [
     Arrows { package: "larder", inner: &["larder-server"], outer: None },
     // A client: it waits on many sockets as the server does, and knows nothing else of it.
     Arrows { package: "larder-load", inner: &["larder-poller"], outer: None },
+    // A client of two servers; conversations grow out of the grammar of testkit.
+    Arrows {
+        package: "larder-differential",
+        inner: &["larder-protocol", "larder-testkit"],
+        outer: None,
+    },
     Arrows {
         package: "larder-benches",
         inner: &["larder-connection", "larder-protocol", "larder-store", "larder-testkit"],

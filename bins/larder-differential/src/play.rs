@@ -1,0 +1,363 @@
+//! One conversation with both servers, and whether it went the same way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::time::Duration;
+
+use crate::conversation::{CONNECTIONS, Conversation, Probe, Step};
+use crate::pair::{Counters, Pair, word};
+use crate::replies::{Excuses, Numbers, compare, shown};
+use crate::request::{Piece, Request};
+use crate::wire::{Wire, exchange};
+
+/// What came of a conversation.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// Commands that were sent and whose replies were compared.
+    pub commands: u64,
+    /// Known differences that were met, with how often.
+    pub excuses: Excuses,
+    /// What was said, by whom and to whom, for a person to read.
+    pub said: Vec<Said>,
+    /// The first thing that went another way.
+    pub difference: Option<String>,
+}
+
+/// A part of what was said.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// The clock moved.
+    Advanced(u32),
+    /// A client sent this to Larder and got these replies, without the fence.
+    Exchanged {
+        /// Which client; none for what is asked at the end.
+        connection: Option<usize>,
+        /// What Larder was sent.
+        sent: Vec<u8>,
+        /// What Larder and memcached replied.
+        replies: [Vec<u8>; 2],
+        /// Whether they closed the connection.
+        closed: [bool; 2],
+    },
+}
+
+/// Plays a conversation; a server that says nothing for `patience` has nothing to say.
+///
+/// # Errors
+///
+/// A server is gone, or does not answer where no conversation is: the pair is of no use any more.
+pub(crate) fn play(
+    pair: &mut Pair,
+    conversation: &Conversation,
+    patience: Duration,
+) -> io::Result<Verdict> {
+    let keys = conversation.keys();
+    pair.reset(&keys)?;
+    let before = pair.counters()?;
+    let mut play = Play {
+        pair,
+        patience,
+        clients: BTreeMap::new(),
+        numbers: Numbers::default(),
+        passed: 0,
+        flushes: BTreeSet::new(),
+        is_probing: false,
+        verdict: Verdict::default(),
+    };
+    let difference = play.all(conversation, &keys, &before)?;
+    play.verdict.difference = difference.err();
+    Ok(play.verdict)
+}
+
+struct Play<'p> {
+    pair: &'p mut Pair,
+    patience: Duration,
+    clients: BTreeMap<usize, [Wire; 2]>,
+    numbers: Numbers,
+    /// Seconds since the conversation began.
+    passed: u32,
+    /// When something is flushed, in the same seconds.
+    flushes: BTreeSet<u32>,
+    /// What is said now is a probe.
+    is_probing: bool,
+    verdict: Verdict,
+}
+
+/// The inner error is a difference, the outer one the end of the pair.
+type Outcome<T = ()> = io::Result<Result<T, String>>;
+
+/// Goes on unless there is a difference.
+macro_rules! agreed {
+    ($outcome:expr) => {
+        match $outcome? {
+            Ok(value) => value,
+            Err(difference) => return Ok(Err(difference)),
+        }
+    };
+}
+
+impl Play<'_> {
+    fn all(
+        &mut self,
+        conversation: &Conversation,
+        keys: &BTreeSet<Vec<u8>>,
+        before: &[Counters; 2],
+    ) -> Outcome {
+        for step in &conversation.steps {
+            match step {
+                Step::Advance(seconds) => {
+                    // Nobody looks in the second before a flush: see the known difference flush-second.
+                    let passed = self.passed + seconds;
+                    let seconds = seconds + u32::from(self.flushes.contains(&(passed + 1)));
+                    self.passed += seconds;
+                    self.pair.advance(seconds)?;
+                    self.verdict.said.push(Said::Advanced(seconds));
+                }
+                Step::Say { connection, requests, cuts } => {
+                    let flushes = requests.iter().flat_map(|request| &request.flushes);
+                    let passed = self.passed;
+                    self.flushes.extend(
+                        flushes.filter_map(|&delay| u32::try_from(i64::from(passed) + delay).ok()),
+                    );
+                    let is_fit = |request: &&Request| self.pair.takes(request);
+                    let fit: Vec<&Request> = requests.iter().filter(is_fit).collect();
+                    agreed!(self.say(*connection, &fit, cuts));
+                }
+            }
+        }
+        agreed!(self.leave());
+        agreed!(self.look_at(keys));
+        // Only now: what has expired stays in memory until somebody looks at it.
+        let after = self.pair.counters()?;
+        if let Err(difference) = compare_counters(before, &after, self.pair.is_plain()) {
+            return Ok(Err(difference));
+        }
+        if let Some(probe) = conversation.probe.as_ref().filter(|_| self.pair.is_plain()) {
+            return self.probe(probe);
+        }
+        Ok(Ok(()))
+    }
+
+    /// A client sends the requests of a step and gets its replies.
+    fn say(&mut self, connection: usize, requests: &[&Request], cuts: &[usize]) -> Outcome {
+        let pieces: Vec<&Piece> = requests.iter().flat_map(|request| &request.pieces).collect();
+        for pieces in pieces.split(|piece| **piece == Piece::Fence) {
+            if !pieces.is_empty() {
+                agreed!(self.say_at_once(connection, pieces, cuts));
+            }
+        }
+        self.verdict.commands += requests.iter().map(|request| request.commands).sum::<u64>();
+        Ok(Ok(()))
+    }
+
+    fn say_at_once(&mut self, connection: usize, pieces: &[&Piece], cuts: &[usize]) -> Outcome {
+        let cas = agreed!(self.cas_numbers(pieces));
+        if !self.clients.contains_key(&connection) {
+            self.clients.insert(connection, self.pair.connect()?);
+        }
+        let (fence, reply) = self.pair.fence();
+        let Some(wires) = self.clients.get_mut(&connection) else { return Ok(Ok(())) };
+        // Its servers are rid of it already: so they agreed.
+        if wires[0].is_closed {
+            return Ok(Ok(()));
+        }
+        let mut sent = Vec::new();
+        for (side, wire) in wires.iter_mut().enumerate() {
+            let number = |key: &[u8]| cas.get(key).map_or(1, |numbers| numbers[side]);
+            let mut bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.bytes(number)).collect();
+            if side == 0 {
+                sent.clone_from(&bytes);
+            }
+            bytes.extend_from_slice(&fence);
+            wire.say(cut(&bytes, cuts), &reply);
+        }
+        let answered = exchange(wires, self.patience)?;
+        let closed = [&wires[0], &wires[1]].map(|wire| wire.is_closed);
+        let mut are_fenced = [true; 2];
+        let replies = [0, 1].map(|side| {
+            let mut received = std::mem::take(&mut wires[side].received);
+            are_fenced[side] = received.ends_with(&reply);
+            if are_fenced[side] {
+                received.truncate(received.len() - reply.len());
+            }
+            received
+        });
+        // What a probe is answered is compared with what is known of it.
+        let compared = if self.is_probing { Ok(()) } else { self.compare(&replies) };
+        let connection = Some(connection);
+        self.verdict.said.push(Said::Exchanged { connection, sent, replies, closed });
+        Ok(compared.and_then(|()| ends_agree(answered, closed, are_fenced)))
+    }
+
+    fn compare(&mut self, [larder, memcached]: &[Vec<u8>; 2]) -> Result<(), String> {
+        compare(larder, memcached, &mut self.numbers, &mut self.verdict.excuses)
+    }
+
+    /// Asks for the CAS numbers that pieces of requests are about, on both.
+    fn cas_numbers(&mut self, pieces: &[&Piece]) -> Outcome<BTreeMap<Vec<u8>, [u64; 2]>> {
+        let mut numbers = BTreeMap::new();
+        for piece in pieces {
+            let Piece::Cas { key, .. } = piece else { continue };
+            let replies = self.pair.ask(&[b"mg ", &word(key)[..], b" c u\r\n"].concat())?;
+            if let Err(difference) = self.compare(&replies) {
+                return Ok(Err(format!("the CAS number of {}: {difference}", shown(key))));
+            }
+            let found = replies.map(|reply| {
+                let text = String::from_utf8_lossy(&reply).into_owned();
+                text.strip_prefix("HD c").and_then(|number| number.trim_end().parse().ok())
+            });
+            if let [Some(larder), Some(memcached)] = found {
+                numbers.insert(key.clone(), [larder, memcached]);
+            }
+        }
+        Ok(Ok(numbers))
+    }
+
+    /// Every client says nothing more; nothing more is to come.
+    fn leave(&mut self) -> Outcome {
+        for (connection, mut wires) in std::mem::take(&mut self.clients) {
+            if wires[0].is_closed {
+                continue;
+            }
+            wires.iter_mut().for_each(Wire::say_nothing_more);
+            if !exchange(&mut wires, self.patience)? {
+                return Ok(Err(format!("connection {connection} is not closed after its end")));
+            }
+            let [larder, memcached] = wires.map(|wire| wire.received);
+            if !larder.is_empty() || !memcached.is_empty() {
+                return Ok(Err(format!("connection {connection} says more after its fence")));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Compares what is known of each key.
+    fn look_at(&mut self, keys: &BTreeSet<Vec<u8>>) -> Outcome {
+        let mut requests = Vec::new();
+        for key in keys {
+            let word = word(key);
+            requests.extend([b"mg ", &word[..], b" s v f t c h l k u\r\n"].concat());
+            if word == *key {
+                requests.extend([b"me ", &word[..], b"\r\ngets ", &word, b"\r\n"].concat());
+            }
+        }
+        let replies = self.pair.ask(&requests)?;
+        let compared = self.compare(&replies);
+        if compared.is_err() {
+            let said =
+                Said::Exchanged { connection: None, sent: requests, replies, closed: [false; 2] };
+            self.verdict.said.push(said);
+        }
+        Ok(compared.map_err(|difference| format!("of what is kept, {difference}")))
+    }
+
+    /// Says what the servers are known to answer in two ways, and sees that they do.
+    fn probe(&mut self, probe: &Probe) -> Outcome {
+        let first = self.verdict.said.len();
+        self.is_probing = true;
+        agreed!(self.say(PROBE_CONNECTION, &[&probe.request], &[]));
+        let mut replies = [Vec::new(), Vec::new()];
+        for said in &self.verdict.said[first..] {
+            let Said::Exchanged { replies: more, .. } = said else { continue };
+            replies.iter_mut().zip(more).for_each(|(replies, more)| replies.extend(more));
+        }
+        let [larder, memcached] = &replies;
+        let known = probe.known;
+        if (known.is_met)(larder, memcached) {
+            *self.verdict.excuses.entry(known.name).or_default() += 1;
+            return Ok(Ok(()));
+        }
+        Ok(Err(format!(
+            "the known difference {} is not as it is known: larder says {}, memcached {}",
+            known.name,
+            shown(larder),
+            shown(memcached)
+        )))
+    }
+}
+
+/// Whether both servers had said all they would when the replies had come, or not come.
+fn ends_agree(answered: bool, closed: [bool; 2], are_fenced: [bool; 2]) -> Result<(), String> {
+    let problem = match (closed, answered, are_fenced) {
+        ([true, false], ..) => "only larder closes the connection",
+        ([false, true], ..) => "only memcached closes the connection",
+        (_, false, [false, true]) => "larder waits for more",
+        (_, false, [true, false]) => "memcached waits for more",
+        (_, false, _) => "both wait for more, which no conversation means",
+        _ => return Ok(()),
+    };
+    Err(problem.to_owned())
+}
+
+/// What both counted over a conversation.
+fn compare_counters(
+    before: &[Counters; 2],
+    after: &[Counters; 2],
+    is_plain: bool,
+) -> Result<(), String> {
+    for name in COUNTERS {
+        // memcached counts also the flushes that -F refuses.
+        if *name == "cmd_flush" && !is_plain {
+            continue;
+        }
+        let counted = [0, 1].map(|side| {
+            let [before, after] =
+                [&before[side], &after[side]].map(|counters| counters.get(*name).copied());
+            Some(after?.wrapping_sub(before?))
+        });
+        let [Some(larder), Some(memcached)] = counted else {
+            return Err(format!("no counter {name}"));
+        };
+        if larder != memcached {
+            let [larder, memcached] = [larder, memcached].map(u64::cast_signed);
+            return Err(format!("{name} grew by {larder} in larder, by {memcached} in memcached"));
+        }
+    }
+    Ok(())
+}
+
+/// Cuts bytes into writes.
+fn cut(bytes: &[u8], places: &[usize]) -> Vec<Vec<u8>> {
+    let mut places: Vec<usize> = places.iter().map(|place| place % bytes.len()).collect();
+    places.sort_unstable();
+    let mut writes = Vec::new();
+    let mut start = 0;
+    for place in places.into_iter().chain([bytes.len()]) {
+        writes.push(bytes[start..place].to_vec());
+        start = place;
+    }
+    writes
+}
+
+/// Counters that tell what conversations did, and nothing of how a server does it: `get_expired` and `get_flushed` depend on
+/// whether a look for memory or a flush had already taken the item away.
+const COUNTERS: &[&str] = &[
+    "cmd_get",
+    "cmd_set",
+    "cmd_flush",
+    "cmd_touch",
+    "cmd_meta",
+    "get_hits",
+    "get_misses",
+    "delete_misses",
+    "delete_hits",
+    "incr_misses",
+    "incr_hits",
+    "decr_misses",
+    "decr_hits",
+    "cas_misses",
+    "cas_hits",
+    "cas_badval",
+    "touch_hits",
+    "touch_misses",
+    "store_too_large",
+    "store_no_memory",
+    "total_items",
+    "curr_items",
+    "bytes",
+];
+
+/// The connection that probes are said on: none of the conversation's.
+const PROBE_CONNECTION: usize = CONNECTIONS;
+
+const _: () = assert!(PROBE_CONNECTION < 9, "a transcript knows nine connections");
