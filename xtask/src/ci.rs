@@ -11,7 +11,7 @@ pub(crate) fn ci() -> Tally {
     announce("tidy");
     all.absorb("tidy", tidy::tidy());
     announce("test");
-    absorb(&mut all, "test", || test::test(None, None));
+    absorb(&mut all, "test", || test::test(None, None, &test::Conversations::default()));
     announce("fuzz");
     absorb(&mut all, "fuzz", || fuzz::fuzz(None, FUZZ_SECONDS));
     announce("bench");

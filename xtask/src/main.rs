@@ -87,8 +87,11 @@ fn run(task: &str, rest: &[String]) -> Result<Tally, String> {
             fuzz::fuzz(arguments.words.first().map(String::as_str), seconds)
         }
         "test" => {
-            let arguments = Arguments::parse(rest, &[Known::Value("--against")], 1)?;
-            test::test(arguments.words.first().map(String::as_str), arguments.value("--against"))
+            let known = ["--against", "--commands", "--seed"].map(Known::Value);
+            let arguments = Arguments::parse(rest, &known, 1)?;
+            let conversations = test::Conversations::parse(&arguments)?;
+            let step = arguments.words.first().map(String::as_str);
+            test::test(step, arguments.value("--against"), &conversations)
         }
         _ => {
             Arguments::parse(rest, &[], 0)?;
@@ -103,7 +106,7 @@ The project's own tasks.
 Usage: cargo xtask TASK
 
   tidy                            rules of the source tree, format, lints, documentation
-  test [STEP] [--against NAME]    every test; installs what the client suites need
+  test [STEP] [OPTIONS]           every test; installs what the client suites need
   bench [LAYER] [--quick]         criterion benches
   bench load [OPTIONS]            the server under load, beside memcached
   fuzz [TARGET] [--seconds N]     fuzz targets
@@ -140,6 +143,7 @@ mod tests {
         check("bench no-such-layer", "no bench `no-such-layer`");
         check("test --against redis", "`redis`");
         check("test everything", "no step `everything`");
+        check("test differential --commands many", "`--commands many` is no number");
         check("ci quickly", "one word too many");
     }
 }

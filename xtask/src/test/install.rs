@@ -184,8 +184,9 @@ impl Drop for NoDaemons {
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// `memcached` is the judge of transcripts and benches, `strace` counts system calls, and libFuzzer is C++.
-const PACKAGES: [&str; 3] = ["g++", "memcached", "strace"];
+/// `memcached` is the judge of transcripts, conversations and benches, `libfaketime` moves the clock of both servers,
+/// `strace` counts system calls, and libFuzzer is C++.
+const PACKAGES: [&str; 4] = ["g++", "libfaketime", "memcached", "strace"];
 
 /// What the lists of Python and npm packages are installed with.
 const INTERPRETERS: [&str; 3] = ["nodejs", "npm", "python3-venv"];

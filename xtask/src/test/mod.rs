@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that can be tested, on the real thing.
 
+mod differential;
 mod install;
 mod server;
 mod suites;
@@ -10,6 +11,7 @@ use crate::process::run;
 use crate::tally::{Stopwatch, Tally};
 use crate::workspace::{Workspace, cargo};
 
+pub(crate) use self::differential::Conversations;
 use self::install::Installation;
 use self::server::Program;
 
@@ -17,7 +19,11 @@ use self::server::Program;
 ///
 /// # Errors
 /// A sentence: there is no such step or server, or the tree cannot be read.
-pub(crate) fn test(step: Option<&str>, against: Option<&str>) -> Result<Tally, String> {
+pub(crate) fn test(
+    step: Option<&str>,
+    against: Option<&str>,
+    conversations: &Conversations,
+) -> Result<Tally, String> {
     if let Some(name) = step.filter(|name| !STEPS.contains(name)) {
         return Err(format!("there is no step `{name}`: {} are", STEPS.join(", ")));
     }
@@ -44,7 +50,7 @@ pub(crate) fn test(step: Option<&str>, against: Option<&str>) -> Result<Tally, S
         let prepared = suites::read(&workspace)
             .and_then(|wanted| Ok((Installation::prepare(&workspace, &wanted)?, wanted)));
         install(prepared.map(|prepared| clients = Some(prepared)));
-    } else if is_chosen("cargo") || is_chosen("syscalls") {
+    } else if ["cargo", "differential", "syscalls"].into_iter().any(is_chosen) {
         install(install::own_packages());
     }
     if is_chosen("cargo") {
@@ -54,12 +60,15 @@ pub(crate) fn test(step: Option<&str>, against: Option<&str>) -> Result<Tally, S
     if is_chosen("loom") {
         unit::loom(&workspace, &mut tally);
     }
-    if !(is_chosen("clients") || is_chosen("syscalls")) {
+    if !["clients", "differential", "syscalls"].into_iter().any(is_chosen) {
         return Ok(tally);
     }
     let program =
         if is_larder { build(&workspace, &mut tally) } else { Some(Program::memcached()) };
     let Some(program) = program else { return Ok(tally) };
+    if is_chosen("differential") {
+        differential::run(&workspace, conversations, &mut tally);
+    }
     if let Some((tools, wanted)) = clients {
         suites::run(&wanted, &program, &tools, &workspace, &mut tally);
     }
@@ -84,13 +93,13 @@ fn build(workspace: &Workspace, tally: &mut Tally) -> Option<Program> {
     is_built.then(|| Program::larder(&workspace.target.join("release/larder")))
 }
 
-const STEPS: [&str; 4] = ["cargo", "loom", "clients", "syscalls"];
+const STEPS: [&str; 5] = ["cargo", "loom", "differential", "clients", "syscalls"];
 
 pub(crate) const HELP: &str = "\
 Runs every test, and installs what the client suites need: Debian packages (as root), Python and npm packages
 below the target directory.
 
-Usage: cargo xtask test [STEP] [--against memcached]
+Usage: cargo xtask test [STEP] [--against memcached] [--commands N] [--seed N]
 
   STEP                   one of
     cargo                unit, property, transcript and documentation tests; the examples
@@ -98,4 +107,6 @@ Usage: cargo xtask test [STEP] [--against memcached]
     clients              the suites of xtask/clients/suites.txt against a release build
     syscalls             system calls of a turn, counted by strace
   --against memcached    run the client suites against Debian's memcached instead: it is the judge of them
+  --commands N           commands of the differential step, 100000 unless said; millions make a long run
+  --seed N               what its conversations grow out of, as a run before has printed it
 ";
