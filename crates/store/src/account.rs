@@ -68,7 +68,12 @@ impl Pool {
 
     /// Whether a lowered limit is not reached yet.
     pub(crate) fn is_shrinking(&self) -> bool {
-        self.ceiling() > self.goal()
+        self.excess() > 0
+    }
+
+    /// Bytes that have to go until a lowered limit is reached.
+    pub(crate) fn excess(&self) -> u64 {
+        self.ceiling().saturating_sub(self.goal())
     }
 
     fn goal(&self) -> u64 {

@@ -40,6 +40,9 @@ impl Store {
                 slices -= 1;
             } else {
                 idle += 1;
+            }
+            // Towards a lower limit each shard gives a slice in its turn, so that none is emptied for the others.
+            if !slice.more || inner.pool.is_shrinking() {
                 inner.next_swept.store(index + 1, Relaxed);
             }
         }
@@ -75,7 +78,8 @@ impl Inner {
             removed += items.pass_slice(now, Farewell::Swept, &mut bodies).items;
         }
         if shrinks && removed == 0 {
-            removed += items.evict(now, u64::MAX, PATIENCE, &mut bodies).items;
+            // No more than is needed: a slice of large items is much.
+            removed += items.evict(now, self.pool.excess(), PATIENCE, &mut bodies).items;
         }
         drop(items);
         drop(bodies);
