@@ -1,7 +1,8 @@
 //! What a line means: cases as data.
 
 use larder_protocol::{
-    ParseError, Rejection, Request, StoreMode, Watch, parse_line, parse_retrieval_head,
+    ClassList, ParseError, Rejection, Request, Status, StoreMode, Watch, parse_line,
+    parse_retrieval_head,
 };
 
 /// A request as one line of text, so that a case fits one line.
@@ -160,6 +161,64 @@ fn administration_lines() {
     check("shutdown", "Shutdown(Immediate)");
     check("shutdown graceful", "Shutdown(Graceful)");
     check("shutdown now", "Shutdown(Unknown)");
+    check("shutdown now or later", "Shutdown(Unknown)");
+}
+
+#[test]
+fn orders() {
+    let check_change = |line: &str, change: &str, quiet: bool| {
+        check(line, &format!("Order(Order {{ change: {change}, quiet: {quiet} }})"));
+    };
+    check_change("debugtime p", "Clock(Pause)", false);
+    check_change("debugtime -9223372036854775808", "Clock(Shift(-9223372036854775808))", false);
+    check("debugtime 9223372036854775808", "UnknownCommand quiet=false skip=0");
+    check("debugtime 1 noreply", "UnknownCommand quiet=false skip=0");
+    check_change("refresh_certs at once", "Certificates", false);
+    check_change("lru_crawler enable", "Crawler(true)", false);
+    check("lru_crawler enable noreply", "UnknownCommand quiet=false skip=0");
+    check_change("lru_crawler sleep 1000000", "CrawlerSleep(1000000)", false);
+    check("lru_crawler sleep 1000001", "Order(SleepTooLong) quiet=false skip=0");
+    check("lru_crawler sleep noreply", "BadFormat quiet=false skip=0");
+    check_change("lru_crawler tocrawl 4294967295", "CrawlerItems(4294967295)", false);
+    check("lru_crawler tocrawl 4294967296", "BadFormat quiet=false skip=0");
+    check_change("lru mode flat noreply", "Lists(Flat)", true);
+    check("lru mode noreply", "UnknownCommand quiet=true skip=0");
+    check("lru noreply", "UnknownCommand quiet=true skip=0");
+    check_change("lru temp_ttl -1 x", "TemporaryTtl(-1)", false);
+    check("lru tune 50 31 1 1 noreply", "Order(PercentsTooHigh) quiet=true skip=0");
+    check("lru tune 4294967295 2 1 1", "Order(PercentsTooHigh) quiet=false skip=0");
+    check("lru tune 50 30 0 1", "Order(FactorTooLow) quiet=false skip=0");
+    check("lru tune 50 30 inf 1", "UnknownCommand quiet=false skip=0");
+    check("lru tune 50 30 1 NaN", "UnknownCommand quiet=false skip=0");
+    check_change("slabs reassign -1 5", "Reassign { source: -1, destination: 5 }", false);
+    check("slabs reassign 1 5 noreply", "UnknownCommand quiet=false skip=0");
+    check_change("slabs automove 2 noreply", "Automove(Level(2))", true);
+    check("slabs automove 3 noreply", "UnknownCommand quiet=true skip=0");
+    check_change("slabs automove window 7", "Automove(Window(7))", false);
+    check_change("slabs automove ratio -.5", "Automove(Ratio(Decimal(-0.5)))", false);
+    check("slabs automove ratio", "UnknownCommand quiet=false skip=0");
+}
+
+#[test]
+fn class_lists() {
+    let classes = |word: &str| {
+        let set = ClassList::new(word.as_bytes()).classes()?;
+        Ok((0..=255).filter(|&class| set.has(class)).collect::<Vec<u8>>())
+    };
+    let all: Vec<u8> = (0..=63).collect();
+    for (word, expected) in [
+        ("all", Ok(all.clone())),
+        ("hash", Ok(all)),
+        ("1,2,63", Ok(vec![1, 2, 63])),
+        (",3,,03,", Ok(vec![3])),
+        (",", Err(Status::NotStarted)),
+        ("0", Err(Status::BadClass)),
+        ("64", Err(Status::BadClass)),
+        ("1,x", Err(Status::BadClass)),
+        ("18446744073709551617", Err(Status::BadClass)),
+    ] {
+        assert_eq!(classes(word), expected, "{word}");
+    }
 }
 
 #[test]

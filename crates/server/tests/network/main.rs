@@ -12,6 +12,7 @@ mod dumps;
 mod ends;
 mod kit;
 mod load;
+mod memory;
 mod readers;
 mod stats;
 mod stopping;
