@@ -34,7 +34,7 @@ pub fn connection(input: &[u8]) {
             _ => quiet_frames_hide_the_ordinary(input),
         },
         6 => closing_is_final(input),
-        _ if input[CHECK_AT] / 8 % 2 == 0 => reset_is_new(input),
+        _ if (input[CHECK_AT] / 8).is_multiple_of(2) => reset_is_new(input),
         _ => every_pin_is_dropped(input),
     }
 }
