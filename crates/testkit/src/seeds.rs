@@ -142,8 +142,9 @@ pub const INPUT_LEN_MAX: usize = 1024;
 /// other, they are fewer than a hundred.
 const SEEDS_MAX: usize = 49;
 
-/// The header of a datagram that is a request by itself.
-const DATAGRAM_HEAD: &[u8; 8] = b"\x12\x34\0\0\0\x01\0\0";
+/// The header of a datagram that is a request by itself. From its sequence number, at which nobody looks, the target takes
+/// the length of a reply of several datagrams.
+const DATAGRAM_HEAD: &[u8; 8] = b"\x12\x34\x05\x37\0\x01\0\0";
 
 /// The head of an input whose rest is a conversation as it stands, in one piece, under the usual limits.
 const RAW_HEAD: &[u8; 16] = b"r\0\0\0\0\0\0\xff\xf0\xff\xf0\xff\xf0\xff\xf0\xf0";
