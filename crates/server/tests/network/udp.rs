@@ -348,6 +348,7 @@ fn answers_without_end_are_not_begun() {
         (b"lru_crawler mgdump all\r\n", "ERROR metadump not allowed\r\n"),
         (b"stats sizes\r\n", "CLIENT_ERROR not over UDP\r\n"),
         (b"stats cachedump 1 0\r\n", "CLIENT_ERROR not over UDP\r\n"),
+        (b"watch\r\n", "CLIENT_ERROR watch commands not allowed\r\n"),
     ] {
         assert_eq!(client.text(request), expected);
     }
