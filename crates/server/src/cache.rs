@@ -15,7 +15,7 @@ use larder_protocol::{
     Change, Delta, KeyDump, Meta, MetaArithmetic, MetaFlags, MetaSet, ShutdownMode, Status,
     Storage, StoreMode, Streams, Watch, Words,
 };
-use larder_store::{AdjustError, Adjusted, Amended, Counting, Refusal, Seconds, Visit};
+use larder_store::{AdjustError, Adjusted, Amended, Counting, Miss, Refusal, Seconds, Visit};
 
 use crate::counters::{ClassCount, Count, Counters};
 use crate::listing::Listing;
@@ -209,11 +209,15 @@ impl Service for Cache {
     }
 
     fn get(&mut self, key: &[u8], touch: Option<i64>, reply: &mut Reply<'_, Pinned>) {
+        let (tells, mut seen) = (self.tells_gets(), None);
         let see = |item: Visit<'_>| {
             let data_len = item.value_len() + LINE_END_LEN;
             let pin = || Pinned { item: item.pin(), data_len };
             reply.value(key, item.flags(), item.cas(), data_len, item.slices(), pin);
-            Item::of(&item)
+            if tells {
+                seen = Some(Item::of(&item));
+            }
+            item.class()
         };
         let (store, now) = (&self.shared.store, self.now);
         let visited = match touch {
@@ -223,17 +227,19 @@ impl Service for Cache {
                 store.visit_touching(key, expiry, now, see)
             }
         };
-        self.tell_get(key, visited);
+        if tells {
+            self.tell_get(key, visited.and_then(|_| seen.ok_or(Miss::Absent)));
+        }
         self.count(if touch.is_some() { Count::CmdTouch } else { Count::CmdGet });
         match visited {
-            Ok(item) => {
+            Ok(class) => {
                 self.count_prefix(key, PrefixCount::Hit);
                 let (count, class_count) = match touch {
                     None => (Count::GetHits, ClassCount::GetHits),
                     Some(_) => (Count::TouchHits, ClassCount::TouchHits),
                 };
                 self.count(count);
-                self.count_in_class(class_count, item.class);
+                self.count_in_class(class_count, class);
             }
             Err(_) => {
                 self.count_prefix(key, PrefixCount::Miss);
@@ -251,7 +257,9 @@ impl Service for Cache {
         self.count(Count::CmdTouch);
         let see = |item: Visit<'_>| Item::of(&item);
         let touched = self.shared.store.visit_touching(key, expiry, self.now, see);
-        self.tell_get(key, touched);
+        if self.tells_gets() {
+            self.tell_get(key, touched);
+        }
         match touched {
             Ok(item) => {
                 self.count(Count::TouchHits);

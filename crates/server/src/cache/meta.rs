@@ -42,10 +42,10 @@ pub(super) fn get(cache: &Cache, key: &[u8], flags: &MetaFlags, reply: &mut Meta
         (Item::of(&item), fetched.created_after)
     };
     let fetched = cache.shared.store.fetch(key, &fetch, now, see);
-    cache.tell_get(
-        key,
-        fetched.and_then(|(item, created_after)| created_after.map_or(Ok(item), Err)),
-    );
+    if cache.tells_gets() {
+        let found = fetched.and_then(|(item, created_after)| created_after.map_or(Ok(item), Err));
+        cache.tell_get(key, found);
+    }
     match fetched {
         Ok((item, _)) => {
             cache.count_prefix(key, PrefixCount::Hit);
@@ -220,7 +220,9 @@ pub(super) fn details(cache: &Cache, key: &[u8]) -> Option<MetaDetails> {
         )
     };
     let seen = cache.shared.store.fetch(key, &Fetch::default(), now, see);
-    cache.tell_get(key, seen.map(|(item, _)| item));
+    if cache.tells_gets() {
+        cache.tell_get(key, seen.map(|(item, _)| item));
+    }
     seen.ok().map(|(_, details)| details)
 }
 

@@ -9,11 +9,15 @@ use super::{Cache, ValueDraft};
 use crate::watch::{self, Item};
 
 impl Cache {
-    /// Says that a key was looked up, and what was found.
+    /// Whether somebody is told of keys that are looked up: what tells, costs those who are not.
+    #[inline]
+    pub(super) fn tells_gets(&self) -> bool {
+        self.watched.has_any(Streams::FETCHERS)
+    }
+
+    /// Says that a key was looked up, and what was found; if [`Self::tells_gets`].
+    #[cold]
     pub(super) fn tell_get(&self, key: &[u8], found: Result<Item, Miss>) {
-        if !self.watched.has_any(Streams::FETCHERS) {
-            return;
-        }
         let status = match found {
             Ok(_) => "found",
             Err(Miss::Absent) => "not_found",
@@ -27,7 +31,7 @@ impl Cache {
     /// Says that a key is looked up by a request that is told less than watchers are: it is looked up for them, before. What
     /// somebody else does to the key in between, they may see in another order.
     pub(super) fn tell_lookup(&self, key: &[u8]) {
-        if self.watched.has_any(Streams::FETCHERS) {
+        if self.tells_gets() {
             self.tell_get(key, self.look(key));
         }
     }
