@@ -323,7 +323,10 @@ impl<S: Service> Connection<S> {
         let kept_len = self.limits.unfinished_line_len.min(self.limits.line_len);
         match newline {
             Some(newline) if newline <= self.limits.line_len => {
-                self.state = State::Line { searched: 0 };
+                // Changed in place: to put a state in its place would let go of one, which can be any.
+                if let State::Line { searched } = &mut self.state {
+                    *searched = 0;
+                }
                 Step::Used(self.answer_line(&rest[..newline], service))
             }
             None if rest.len() <= kept_len => {
