@@ -1,5 +1,7 @@
 //! The place where a service puts the value of a key.
 
+use alloc::vec::Vec;
+
 use larder_protocol::binary::{Frame, Head, Opcode};
 use larder_protocol::push_value_head;
 
@@ -44,31 +46,41 @@ impl<'a, V: Value> Reply<'a, V> {
     ) {
         self.has_value = true;
         let value_len = data_len.saturating_sub(b"\r\n".len());
-        let sent_len = match self.form {
+        match self.form {
             Form::Line { wants_cas } => {
                 let cas = wants_cas.then_some(cas);
                 push_value_head(self.output.tail(), key, flags, value_len, cas);
-                data_len
+                if data_len >= PIN_LEN_MIN {
+                    self.output.push_pinned(pin(), data_len);
+                } else {
+                    for piece in data {
+                        self.output.tail().extend_from_slice(piece);
+                    }
+                }
             }
             Form::Frame(head) => {
-                let sent_len = if head.opcode == Opcode::Touch { 0 } else { value_len };
-                let key = if head.opcode.wants_key() { key } else { b"" };
-                let extras = &flags.to_be_bytes();
-                let response = Frame::response(head.opcode as u8, head.opaque);
-                Frame { cas, extras, key, ..response }.push_before(sent_len, self.output.tail());
-                sent_len
+                let left = push_frame_head(self.output.tail(), head, key, flags, cas, value_len);
+                self.push_without_end(left, data, pin);
             }
-        };
-        if sent_len >= PIN_LEN_MIN {
-            self.output.push_pinned(pin(), sent_len);
-        } else {
-            let out = self.output.tail();
-            let mut left = sent_len;
-            for piece in data {
-                let (piece, _) = piece.split_at(piece.len().min(left));
-                out.extend_from_slice(piece);
-                left -= piece.len();
-            }
+        }
+    }
+
+    /// Adds so many bytes of a value: all but its line end, or none. Apart from lines, which are slower with it among them.
+    #[inline(never)]
+    fn push_without_end<'d>(
+        &mut self,
+        mut left: usize,
+        data: impl IntoIterator<Item = &'d [u8]>,
+        pin: impl FnOnce() -> V,
+    ) {
+        if left >= PIN_LEN_MIN {
+            self.output.push_pinned(pin(), left);
+            return;
+        }
+        for piece in data {
+            let (piece, _) = piece.split_at(piece.len().min(left));
+            self.output.tail().extend_from_slice(piece);
+            left -= piece.len();
         }
     }
 
@@ -76,4 +88,22 @@ impl<'a, V: Value> Reply<'a, V> {
     pub(crate) const fn has_value(&self) -> bool {
         self.has_value
     }
+}
+
+/// Appends what stands before the value in the response to a head. Returns how much of the value follows: a touch wants none
+/// of it.
+#[inline(never)]
+fn push_frame_head(
+    out: &mut Vec<u8>,
+    head: &Head,
+    key: &[u8],
+    flags: u32,
+    cas: u64,
+    value_len: usize,
+) -> usize {
+    let sent_len = if head.opcode == Opcode::Touch { 0 } else { value_len };
+    let key = if head.opcode.wants_key() { key } else { b"" };
+    let response = Frame::response(head.opcode as u8, head.opaque);
+    Frame { cas, extras: &flags.to_be_bytes(), key, ..response }.push_before(sent_len, out);
+    sent_len
 }
