@@ -4,7 +4,7 @@
 //! read where `read_into` points, how much of the output is sent and when, whether the output is sent in place or
 //! taken as a flight. At every step the driver sees to what the machine promises about its memory and its progress.
 
-use larder_connection::{Connection, Limits, Output};
+use larder_connection::{Connection, Limits, Output, Protocols};
 use larder_protocol::KEY_LEN_MAX;
 use larder_protocol::binary::HEAD_LEN;
 
@@ -69,6 +69,12 @@ impl<'e> Exchange<'e> {
             scratch: vec![0xee; READ_LEN_MAX],
             sent: Vec::new(),
         }
+    }
+
+    /// The same, with a connection that speaks one of these protocols.
+    #[must_use]
+    pub fn speaking(self, protocols: Protocols) -> Self {
+        Self { connection: Connection::speaking(protocols, self.limits), ..self }
     }
 
     /// Goes on to the end. Returns the connection and everything it sent.

@@ -12,7 +12,7 @@ use larder_protocol::{Delta, ParseError, ShutdownMode, StoreMode};
 
 use meaning::STREAMS;
 
-pub use answers::answers;
+pub use answers::{answers, answers_speaking};
 pub use binary::ClientFrame;
 pub use meaning::{Meaning, print};
 pub use meta::{MetaCommand, MetaMeaning};

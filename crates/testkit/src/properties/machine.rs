@@ -105,7 +105,7 @@ pub fn closing_is_final(input: &[u8]) {
     let case = Case::new(input);
     let mut model = Model::new(case.rules);
     let last = case.before_last(&mut model);
-    let mut connection = Connection::new(case.limits);
+    let mut connection = case.connection();
     connection.receive(last, &mut model);
     connection.close();
     let owed: Vec<u8> = connection.output().chunks().flatten().copied().collect();
@@ -183,7 +183,7 @@ pub fn reset_is_new(input: &[u8]) {
     for conversation in [NOOP, LINES, NOOP, case.first()] {
         let mut models = [Model::new(case.rules), Model::new(case.rules)];
         let [of_new, of_reset] = &mut models;
-        let mut new = Connection::new(case.limits);
+        let mut new = case.connection();
         let said = all_said(&mut new, conversation, of_new);
         reset.reset();
         assert_same(&all_said(&mut reset, conversation, of_reset), &said);

@@ -1,6 +1,6 @@
 //! What a whole conversation is answered, read from its first byte to its last without any state machine.
 
-use larder_connection::{Draft, MetaDetails, Place, Service};
+use larder_connection::{Draft, MetaDetails, Place, Protocols, Service};
 use larder_protocol::{ClassList, KeyDump, Request, Status, Storage, Streams, Watch, Words};
 
 use super::meta::{self, MetaCommand, MetaMeaning};
@@ -11,7 +11,19 @@ use crate::model::{Model, ModelDraft};
 /// retrievals.
 #[must_use]
 pub fn answers(conversation: &[u8], line_len: usize, model: &mut Model) -> Vec<u8> {
-    if conversation.first() == Some(&0x80) {
+    answers_speaking(Protocols::Auto, conversation, line_len, model)
+}
+
+/// Answers it in one of these protocols.
+#[must_use]
+pub fn answers_speaking(
+    protocols: Protocols,
+    conversation: &[u8],
+    line_len: usize,
+    model: &mut Model,
+) -> Vec<u8> {
+    let begins_as_frame = conversation.first() == Some(&0x80);
+    if protocols == Protocols::Binary || (protocols == Protocols::Auto && begins_as_frame) {
         return super::frames::answers(conversation, model);
     }
     let mut server = Server { rest: conversation, line_len, model, out: Vec::new() };

@@ -1,15 +1,16 @@
 //! What an input says.
 
-use larder_connection::{Connection, Limits};
+use larder_connection::{Connection, Limits, Protocols};
 
 use crate::converse::{DRAFT_CHUNK_MAX, Ending, Exchange};
 use crate::model::{Model, Rules};
-use crate::reference::answers;
+use crate::reference::answers_speaking;
 use crate::script::{self, Choices};
 
 /// Conversations, the circumstances they are held in, and the plan they are fed by.
 pub(super) struct Case<'i> {
     pub(super) limits: Limits,
+    protocols: Protocols,
     pub(super) rules: Rules,
     plan: &'i [u8],
     /// The bytes that conversations grow out of.
@@ -23,6 +24,11 @@ pub(super) struct Case<'i> {
 impl<'i> Case<'i> {
     pub(super) fn new(input: &'i [u8]) -> Self {
         let mut case = Self::without_conversations(input);
+        case.protocols = match input.get(BETWEEN_AT).unwrap_or(&0) / 4 % 8 {
+            5 => Protocols::Text,
+            6 => Protocols::Binary,
+            _ => Protocols::Auto,
+        };
         let way = input.first().copied().unwrap_or_default();
         let (seed, line_len) = (case.seed, case.limits.line_len);
         let lines = |seed| script::conversation(&mut Choices::new(seed), line_len);
@@ -56,9 +62,23 @@ impl<'i> Case<'i> {
             draft_len_max: choices.pick(&[usize::MAX, 8192, 2048, 10]),
             ..Rules::default()
         };
-        let pause = Choices::new(head.get(PAUSE_AT..).unwrap_or_default()).pick(&[0, 1, 2, 100]);
+        let between = head.get(BETWEEN_AT).copied().unwrap_or_default();
+        let pause = [0, 1, 2, 100][usize::from(between % 4)];
         let plan = head.get(PLAN_AT..).unwrap_or_default();
-        Self { limits, rules, plan, seed, conversations: Vec::new(), pause }
+        Self {
+            limits,
+            protocols: Protocols::Auto,
+            rules,
+            plan,
+            seed,
+            conversations: Vec::new(),
+            pause,
+        }
+    }
+
+    /// A connection that has received nothing.
+    pub(super) fn connection(&self) -> Connection<Model> {
+        Connection::speaking(self.protocols, self.limits)
     }
 
     pub(super) fn exchange<'e>(
@@ -69,6 +89,7 @@ impl<'i> Case<'i> {
     ) -> Exchange<'e> {
         let plan = Choices::endless(self.plan);
         Exchange::new(self.limits, model, conversation, plan, ending, self.rules.item_len_max)
+            .speaking(self.protocols)
     }
 
     /// Everything that is sent when the conversations are fed by the plan.
@@ -92,7 +113,7 @@ impl<'i> Case<'i> {
     pub(super) fn answered(&self, model: &mut Model) -> Vec<u8> {
         let line_len = self.limits.line_len;
         self.all(&self.conversations, model, |conversation, model| {
-            answers(conversation, line_len, model)
+            answers_speaking(self.protocols, conversation, line_len, model)
         })
     }
 
@@ -129,7 +150,8 @@ impl<'i> Case<'i> {
     }
 
     fn sent_whole(&self, conversation: &[u8], model: &mut Model) -> Vec<u8> {
-        let mut connection = Connection::new(Limits { output_len: usize::MAX, ..self.limits });
+        let limits = Limits { output_len: usize::MAX, ..self.limits };
+        let mut connection = Connection::speaking(self.protocols, limits);
         connection.receive(conversation, model);
         connection.receive_end(model);
         // A request that took long ends a turn.
@@ -149,5 +171,5 @@ const HEAD_LEN: usize = 16;
 /// Where in them the plan begins.
 const PLAN_AT: usize = 7;
 
-/// Which of them says how long a pause is; it belongs to the plan, too.
-const PAUSE_AT: usize = 14;
+/// Which of them says how long a pause is and which protocols are spoken; it belongs to the plan, too.
+const BETWEEN_AT: usize = 14;
