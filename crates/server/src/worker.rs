@@ -245,6 +245,9 @@ impl Worker {
 
     /// Gives those who watch a turn, if something waits that they can be told.
     fn feed_watchers(&mut self) {
+        if self.watching.is_empty() {
+            return;
+        }
         let mut watching = std::mem::take(&mut self.watching);
         watching.retain(|&key| self.clients.get_mut(key).is_some());
         for &key in &watching {
