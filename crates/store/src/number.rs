@@ -8,7 +8,7 @@ use crate::filling::Filling;
 use crate::item::{LINE_END, Slices};
 use crate::seconds::{Expiry, Seconds};
 use crate::shard::{Attributes, Found, Released};
-use crate::slots::Marks;
+use crate::slots::{Marks, Slot};
 use crate::store::{Inner, Store};
 
 /// Which way to count.
@@ -134,22 +134,16 @@ impl Inner {
         let value = delta.applied_to(number);
         let mut digits = [b' '; DIGITS_MAX];
         let digits = write(value, &mut digits);
-        if digits.len() <= value_len {
-            let space = slot.body.data_mut(key_len).and_then(|data| data.get_mut(..value_len));
-            if let Some(space) = space {
-                let (number, blanks) = space.split_at_mut(digits.len());
-                number.copy_from_slice(digits);
-                blanks.fill(b' ');
-                if now.since(slot.last_access) > ACCESS_AGE_MAX {
-                    slot.last_access = now;
-                }
-                let class = slot.class.into();
-                let cas = items.renew_cas(index, counting.cas);
-                if let Some(exptime) = counting.exptime {
-                    items.set_expiry(index, exptime.into());
-                }
-                return Ok(Ok(Adjusted { value, cas, class, exptime_before }));
+        if write_in_place(slot, digits) {
+            if now.since(slot.last_access) > ACCESS_AGE_MAX {
+                slot.last_access = now;
             }
+            let class = slot.class.into();
+            let cas = items.renew_cas(index, counting.cas);
+            if let Some(exptime) = counting.exptime {
+                items.set_expiry(index, exptime.into());
+            }
+            return Ok(Ok(Adjusted { value, cas, class, exptime_before }));
         }
         // Longer, or pinned: other memory, and what was pinned stays as it is.
         let len = digits.len().max(value_len);
@@ -176,6 +170,17 @@ impl Inner {
         drop(old);
         Ok(Ok(Adjusted { value, cas, class, exptime_before }))
     }
+}
+
+/// Writes digits and blanks over a value that is long enough for them and that nobody has pinned; says whether it was.
+fn write_in_place(slot: &mut Slot, digits: &[u8]) -> bool {
+    let (key_len, value_len) = (slot.key_len, slot.value_len());
+    let data = slot.body.data_mut(key_len).filter(|_| digits.len() <= value_len);
+    let Some(space) = data.and_then(|data| data.get_mut(..value_len)) else { return false };
+    let (number, blanks) = space.split_at_mut(digits.len());
+    number.copy_from_slice(digits);
+    blanks.fill(b' ');
+    true
 }
 
 /// The key and a value of this length: digits, then blanks.
