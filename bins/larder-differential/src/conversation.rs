@@ -7,6 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
 use proptest::strategy::BoxedStrategy;
 
+use crate::frames;
 use crate::known::{self, Known};
 use crate::request::Request;
 
@@ -33,6 +34,12 @@ impl Conversation {
             keys.extend(PROBE_KEYS.iter().map(|key| key.to_vec()));
         }
         keys
+    }
+
+    /// Whether a client speaks the binary protocol.
+    pub(crate) fn has_frames(&self) -> bool {
+        let is_of_frames = |step: &Step| matches!(step, Step::Say { connection, .. } if *connection >= FIRST_OF_FRAMES);
+        self.steps.iter().any(is_of_frames)
     }
 }
 
@@ -87,13 +94,17 @@ fn remember_flushes(steps: &mut [Step]) {
 }
 
 fn say() -> impl Strategy<Value = Step> {
-    let connection = proptest::prop_oneof![6 => Just(0_usize), 3 => 1..CONNECTIONS];
+    let connection = proptest::prop_oneof![6 => Just(0_usize), 3 => 1..FIRST_OF_FRAMES];
+    let lines = (connection, vec(request(), 1..REQUESTS_MAX));
+    let frames = vec(any::<u8>(), 1..DECISIONS_MAX)
+        .prop_map(|bytes| frames::grown(&mut Choices::new(&bytes)));
+    let frames = (FIRST_OF_FRAMES..CONNECTIONS, vec(frames, 1..REQUESTS_MAX));
     let cuts = proptest::prop_oneof![
         4 => Just(Vec::new()),
         1 => vec(any::<u16>().prop_map(usize::from), 1..4),
     ];
-    (connection, vec(request(), 1..REQUESTS_MAX), cuts)
-        .prop_map(|(connection, requests, cuts)| Step::Say { connection, requests, cuts })
+    (proptest::prop_oneof![3 => lines, 2 => frames], cuts)
+        .prop_map(|((connection, requests), cuts)| Step::Say { connection, requests, cuts })
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -121,6 +132,9 @@ const PROBE_KEYS: &[&[u8]] = &[b"probe", b"\x01\n ", b"pro\0be", b"pro\x02be"];
 
 /// Clients of a conversation.
 pub(crate) const CONNECTIONS: usize = 4;
+
+/// The first of those that speak the binary protocol.
+pub(crate) const FIRST_OF_FRAMES: usize = 2;
 
 /// Steps of a conversation, less one.
 const STEPS_MAX: usize = 12;

@@ -45,9 +45,13 @@ pub(crate) fn of(line: &[u8]) -> Option<&'static Known> {
 /// blanks in what may become a long value.
 pub(crate) fn speak(line: &[u8], block: &mut [u8]) {
     let Some(value_len) = block.len().checked_sub(2) else { return };
-    let value = &mut block[..value_len];
     let joins =
         line.starts_with(b"append") || line.starts_with(b"prepend") || line.starts_with(b"ms");
+    speak_value(joins, &mut block[..value_len]);
+}
+
+/// The same for a value that joins another one or does not.
+pub(crate) fn speak_value(joins: bool, value: &mut [u8]) {
     let is_long = value.len() > 16_000 || (joins && value.len() > 100);
     let has_blanks_only = value.iter().all(u8::is_ascii_whitespace);
     for (place, byte) in value.iter_mut().enumerate() {

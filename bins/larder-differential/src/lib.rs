@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod conversation;
+mod frames;
 mod known;
 mod pair;
 mod play;

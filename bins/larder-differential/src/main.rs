@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     match search(&plan) {
         Ok(report) => {
             print!("{report}");
-            if report.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             eprintln!("larder-differential: {error} (seed {seed})");

@@ -16,6 +16,7 @@ use std::time::Duration;
 use larder_protocol::encode_key;
 use larder_testkit::process::{Process, until};
 
+use crate::frames;
 use crate::request::Request;
 use crate::wire::{Wire, exchange};
 
@@ -135,6 +136,12 @@ impl Pair {
         let number = self.fences;
         let opaque = format!("Ofence{number:09}");
         (format!("md larder-fence {opaque}\r\n").into(), format!("NF {opaque}\r\n").into())
+    }
+
+    /// The same in the binary protocol.
+    pub(crate) fn fence_frame(&mut self) -> (Vec<u8>, Vec<u8>) {
+        self.fences += 1;
+        frames::fence(self.fences)
     }
 
     /// Moves the clock of both on and waits until they have seen it.

@@ -10,6 +10,9 @@ impl Display for Report {
         for difference in &self.differences {
             writeln!(formatter, "{difference}")?;
         }
+        for what in &self.unsteady {
+            writeln!(formatter, "not again: {what}")?;
+        }
         for (name, count) in &self.excuses {
             writeln!(formatter, "{count:>9} times the known difference {name}")?;
         }

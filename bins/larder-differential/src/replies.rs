@@ -176,7 +176,8 @@ impl Soft {
                 *excuses.entry("last-access").or_default() += 1;
                 Ok(())
             }
-            Self::Left(_) if left == -right => {
+            // As a number of 32 bits with a sign.
+            Self::Left(_) if (left + right).rem_euclid(1 << 32) == 0 => {
                 *excuses.entry("me-exp").or_default() += 1;
                 Ok(())
             }
@@ -200,7 +201,12 @@ impl Numbers {
     /// # Errors
     ///
     /// Each stood for another one before, or they are not in the same order as others.
-    fn agree(&mut self, key: Option<&[u8]>, larder: u64, memcached: u64) -> Result<(), String> {
+    pub(crate) fn agree(
+        &mut self,
+        key: Option<&[u8]>,
+        larder: u64,
+        memcached: u64,
+    ) -> Result<(), String> {
         if larder == 0 || memcached == 0 {
             let is_none = larder == memcached;
             return if is_none { Ok(()) } else { Err("one CAS number is 0".to_owned()) };

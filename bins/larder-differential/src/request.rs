@@ -22,17 +22,28 @@ pub(crate) struct Request {
     pub joins_by_cas: bool,
 }
 
+/// How a number stands in a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Form {
+    /// In decimal, in a line.
+    Decimal,
+    /// Eight bytes in the head of a frame.
+    Frame,
+}
+
 /// A part of a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Piece {
     /// These bytes.
     Literal(Vec<u8>),
-    /// The CAS number that the item of a key has on that server when the step begins, in decimal.
+    /// The CAS number that the item of a key has on that server when the step begins.
     Cas {
         /// The key.
         key: Vec<u8>,
         /// What is added: 0, or what makes it a number of the past or of the future.
         shift: i64,
+        /// How it is written.
+        form: Form,
     },
     /// What came before is to be answered before the next is sent: memcached adds in place only where no reply that is
     /// still to be sent holds the item, and the length of the sum tells.
@@ -44,7 +55,13 @@ impl Piece {
     pub(crate) fn bytes(&self, mut cas: impl FnMut(&[u8]) -> u64) -> Vec<u8> {
         match self {
             Self::Literal(literal) => literal.clone(),
-            Self::Cas { key, shift } => cas(key).saturating_add_signed(*shift).to_string().into(),
+            Self::Cas { key, shift, form } => {
+                let number = cas(key).saturating_add_signed(*shift);
+                match form {
+                    Form::Decimal => number.to_string().into(),
+                    Form::Frame => number.to_be_bytes().to_vec(),
+                }
+            }
             Self::Fence => Vec::new(),
         }
     }
@@ -92,8 +109,10 @@ impl Request {
         let mut request = Self { commands: 1, ..Self::default() };
         let mut rest = text;
         while !rest.is_empty() {
-            let holes =
-                [(CAS, Piece::Cas { key: b"probe".to_vec(), shift: 0 }), (FENCE, Piece::Fence)];
+            let holes = [
+                (CAS, Piece::Cas { key: b"probe".to_vec(), shift: 0, form: Form::Decimal }),
+                (FENCE, Piece::Fence),
+            ];
             let hole = holes.into_iter().find(|(name, _)| rest.starts_with(name));
             let len = hole.as_ref().map_or(1, |(name, _)| name.len());
             match hole {
@@ -105,7 +124,7 @@ impl Request {
         request
     }
 
-    fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         if let Some(Piece::Literal(last)) = self.pieces.last_mut() {
             last.extend_from_slice(bytes);
         } else if !bytes.is_empty() {
@@ -147,7 +166,7 @@ impl Request {
             _ => return self.push(line),
         };
         self.push(&line[..start]);
-        self.pieces.push(Piece::Cas { key, shift });
+        self.pieces.push(Piece::Cas { key, shift, form: Form::Decimal });
         self.push(&line[end..]);
     }
 }
