@@ -63,9 +63,15 @@ impl Pair {
         let control = connect(&servers)?;
         let args = own.iter().map(|&arg| arg.to_owned()).collect();
         let mut pair = Self { servers, control, clock, fences: 0, touched: BTreeSet::new(), args };
-        // The numbers that requests make up are to be of the past on both.
-        let burn = b"set burn 0 0 1 noreply\r\nx\r\n".repeat(1000);
-        pair.ask(&[&burn[..], b"delete burn\r\n"].concat())?;
+        // The numbers that requests make up are to be of the past on both, in each of Larder's shards.
+        let mut burn = Vec::new();
+        for key in 0..BURNT_KEYS {
+            burn.extend(
+                format!("set burn{key} 0 0 1 noreply\r\nx\r\n").repeat(BURNT_NUMBERS).bytes(),
+            );
+            burn.extend(format!("delete burn{key} noreply\r\n").bytes());
+        }
+        pair.ask(&burn)?;
         Ok(pair)
     }
 
@@ -269,6 +275,12 @@ const THREADS: [&str; 2] = ["3", "1"];
 
 /// How long a reply may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Enough that every shard has some, in all likelihood.
+const BURNT_KEYS: usize = 200;
+
+/// More than the numbers that the grammar makes up.
+const BURNT_NUMBERS: usize = 20;
 
 /// The Unix time at which servers start.
 const BEGINNING: u64 = 1_800_000_000;

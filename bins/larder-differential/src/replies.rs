@@ -94,7 +94,8 @@ fn compare_units(
 /// The key that a line of this kind is about, where it says so.
 fn key_of<'l>(kind: &[u8], line: &'l [u8]) -> Option<&'l [u8]> {
     match kind {
-        b"VALUE" | b"ME" => line.split(is_blank).nth(1),
+        // `me` says a key in base64 without saying so, and that may be another key.
+        b"VALUE" => line.split(is_blank).nth(1),
         _ => None,
     }
 }
