@@ -90,7 +90,9 @@ fn read(
         return Ok(true);
     }
     cache.counters().add(Count::BytesRead, len as u64);
-    wire_log::received(cache.descriptor(), connection.phase(), &scratch[..len.min(scratch.len())]);
+    let is_half_way = connection.is_half_way();
+    let arrived = &scratch[..len.min(scratch.len())];
+    wire_log::received(cache.descriptor(), connection.phase(), is_half_way, arrived);
     connection.read_done(len, scratch, cache);
     Ok(false)
 }

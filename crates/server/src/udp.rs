@@ -133,7 +133,7 @@ impl Datagrams {
         let Socket { socket, record } = &self.sockets[index];
         let descriptor = record.descriptor;
         cache.begin_datagram(descriptor);
-        wire_log::received(descriptor, Phase::Command, payload);
+        wire_log::received(descriptor, Phase::Command, false, payload);
         let account = &self.shared.udp;
         let mut way =
             Way { socket, peer, id, account, descriptor, now: cache.now(), bytes: 0, datagrams: 0 };
