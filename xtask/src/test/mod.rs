@@ -104,6 +104,7 @@ Usage: cargo xtask test [STEP] [--against memcached] [--commands N] [--seed N]
   STEP                   one of
     cargo                unit, property, transcript and documentation tests; the examples
     loom                 models of the lock-free parts
+    differential         the same conversations with a release build and with memcached
     clients              the suites of xtask/clients/suites.txt against a release build
     syscalls             system calls of a turn, counted by strace
   --against memcached    run the client suites against Debian's memcached instead: it is the judge of them

@@ -177,9 +177,13 @@ fn stop(error: clap::Error) -> Stop {
     let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let argument = context(ContextKind::InvalidArg);
     let sentence = match error.kind() {
+        ErrorKind::UnknownArgument if is_ambiguous(&argument) => {
+            format!("{argument}: more than one option begins like this")
+        }
         ErrorKind::UnknownArgument => format!("{argument}: no such option"),
         ErrorKind::InvalidValue | ErrorKind::WrongNumberOfValues => {
-            format!("{argument}: the value is missing")
+            let long = argument.split(' ').next().unwrap_or_default().trim_start_matches('-');
+            format!("{}: the value is missing", label(long))
         }
         ErrorKind::TooManyValues => format!("{argument}: takes no value"),
         _ => error
@@ -191,6 +195,13 @@ fn stop(error: clap::Error) -> Stop {
             .to_owned(),
     };
     Stop::Refuse(Refusal::value(format!("{sentence}; larder -h lists the options")))
+}
+
+/// The parser does not know an abbreviation of several options from a word of none.
+fn is_ambiguous(argument: &str) -> bool {
+    argument.strip_prefix("--").is_some_and(|short| {
+        SWITCHES.iter().filter(|switch| switch.long.starts_with(short)).count() > 1
+    })
 }
 
 const EXTRA: &str = "extra";
@@ -258,7 +269,7 @@ const SWITCHES: &[Switch] = &[
     switch('d', "daemon", Nothing, PROCESS, "Run in the background, once it listens"),
     switch('P', "pidfile", Value("FILE", ""), PROCESS, "Write the process id there; removed at the end with -d"),
     switch('r', "enable-coredumps", Nothing, PROCESS, "Allow core dumps of any size"),
-    switch('v', "verbose", Times, PROCESS, "Log more: -v what happens to the server, -vv connections too, and the first line of what they send and get; -vvv the same"),
+    switch('v', "verbose", Times, PROCESS, "Log more: -v what happens to the server, -vv connections too, and the\nfirst line of what they send and get; -vvv the same"),
     switch('h', "help", Help, PROCESS, "Print this help and exit"),
     switch('V', "version", Version, PROCESS, "Print the version and exit"),
     switch('i', "license", Nothing, PROCESS, "Print the licence and exit"),

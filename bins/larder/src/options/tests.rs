@@ -366,9 +366,10 @@ fn what_cannot_be_used_is_refused() {
         ("--half-command-timeout=soon", Exit::Value, "--half-command-timeout"),
         ("--bogus", Exit::Value, "--bogus: no such option"),
         ("-Q", Exit::Value, "-Q: no such option"),
-        ("--disable", Exit::Value, "--disable: no such option"),
+        ("--disable", Exit::Value, "--disable: more than one option begins like this"),
         ("--daemon=yes", Exit::Value, "--daemon"),
-        ("-p", Exit::Value, "the value is missing"),
+        ("-p", Exit::Value, "-p: the value is missing"),
+        ("--udp-reply-rate", Exit::Value, "--udp-reply-rate: the value is missing"),
         ("-l|127.0.0.1:abc", Exit::System, "-l 127.0.0.1:abc"),
     ];
     for (line, exit, words) in cases {
