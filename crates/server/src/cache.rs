@@ -326,11 +326,18 @@ impl Service for Cache {
     fn stats(&mut self, topic: Words<'_>, out: &mut Vec<u8>) -> Option<Listing> {
         self.has_walked = true;
         let listing = stats::answer(&self.shared, self.descriptor, self.now, topic, out);
-        if listing.is_some() && self.is_datagram {
-            out.extend_from_slice(b"CLIENT_ERROR not over UDP\r\n");
-            return None;
+        if !self.is_datagram {
+            return listing;
         }
-        listing
+        // A datagram is answered in one go, or not at all.
+        match listing {
+            Some(listing) if listing.wants_items() => {
+                out.extend_from_slice(b"CLIENT_ERROR not over UDP\r\n");
+            }
+            Some(mut listing) => while self.push_listing(&mut listing, out) {},
+            None => {}
+        }
+        None
     }
 
     fn list_keys(&mut self, request: &KeyDump<'_>, place: Place) -> Result<Listing, Status> {

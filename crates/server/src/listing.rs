@@ -1,4 +1,5 @@
-//! Answers that look at every item: dumps of keys, `stats sizes`, `stats cachedump`.
+//! Answers that are long: those that look at every item, dumps of keys, `stats sizes` and `stats cachedump`, and
+//! `stats detail dump`.
 //!
 //! A listing walks the store a slice at a time and holds no lock between two of them, so that nobody waits for it: the
 //! machine asks for the next piece when its reader has made room, and gives other connections their turns.
@@ -33,6 +34,8 @@ enum Kind {
     Keys { form: DumpForm, classes: ClassSet, turn: Turn },
     /// `stats cachedump`.
     OfClass { class: u8, items_left: u64, bytes_left: usize },
+    /// `stats detail dump`: the last prefix that was said.
+    Prefixes(Option<Box<[u8]>>),
     /// `stats sizes`: how many items there are of each size.
     Sizes(BTreeMap<u64, u64>),
 }
@@ -86,6 +89,16 @@ impl Listing {
         Self::new(Kind::Sizes(BTreeMap::new()))
     }
 
+    /// The counters of all key prefixes.
+    pub(crate) fn of_prefixes() -> Self {
+        Self { cursor: None, ..Self::new(Kind::Prefixes(None)) }
+    }
+
+    /// Whether there are items that it will look at.
+    pub(crate) const fn wants_items(&self) -> bool {
+        self.cursor.is_some()
+    }
+
     const fn new(kind: Kind) -> Self {
         Self { cursor: Some(Cursor::START), has_begun: false, kind }
     }
@@ -108,9 +121,15 @@ impl Listing {
             self.cursor = next.filter(|_| goes_on);
             return true;
         }
-        if let Kind::Sizes(sizes) = &mut self.kind
-            && push_sizes(sizes, out)
-        {
+        let has_more = match &mut self.kind {
+            Kind::Prefixes(last) => {
+                *last = shared.prefixes.push_after(last.as_deref(), out);
+                last.is_some()
+            }
+            Kind::Sizes(sizes) => push_sizes(sizes, out),
+            Kind::Keys { .. } | Kind::OfClass { .. } => false,
+        };
+        if has_more {
             return true;
         }
         out.extend_from_slice(match self.kind {
@@ -145,6 +164,7 @@ impl Kind {
                 }
                 *items_left > 0 && *bytes_left > 0
             }
+            Self::Prefixes(_) => false,
             Self::Sizes(sizes) => {
                 *sizes.entry(item.item_bytes().next_multiple_of(SIZE_STEP)).or_default() += 1;
                 true

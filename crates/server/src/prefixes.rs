@@ -4,6 +4,7 @@
 //! together take a bounded number of bytes: whoever invents keys cannot grow them without end.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use larder_protocol::push_number;
@@ -97,15 +98,21 @@ impl Prefixes {
         self.overflows.load(Ordering::Relaxed)
     }
 
-    /// Appends a line a prefix, in memcached's form.
-    pub(crate) fn dump(&self, out: &mut Vec<u8>) {
+    /// Appends lines of the prefixes behind `after`, at most [`PREFIXES_PER_PIECE`] of them, in memcached's form; returns the
+    /// last of them, none when all have been said.
+    pub(crate) fn push_after(&self, after: Option<&[u8]>, out: &mut Vec<u8>) -> Option<Box<[u8]>> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut sums = Map::new();
         for worker in &self.workers {
-            for (prefix, counts) in worker.lock().iter() {
+            let map = worker.lock();
+            let piece = map.range::<[u8], _>((start, Bound::Unbounded)).take(PREFIXES_PER_PIECE);
+            for (prefix, counts) in piece {
                 sums.entry(prefix.clone()).or_default().merge(counts);
             }
         }
-        for (prefix, counts) in sums {
+        let mut last = None;
+        // Behind these, one worker may have prefixes that another's piece did not come to.
+        for (prefix, counts) in sums.into_iter().take(PREFIXES_PER_PIECE) {
             out.extend_from_slice(b"PREFIX ");
             push_key(out, &prefix);
             let Counts { get, hit, set, delete } = counts;
@@ -116,7 +123,9 @@ impl Prefixes {
                 push_number(out, number);
             }
             out.extend_from_slice(b"\r\n");
+            last = Some(prefix);
         }
+        last
     }
 }
 
@@ -140,6 +149,9 @@ impl Counts {
         self.delete += other.delete;
     }
 }
+
+/// Prefixes that one piece of a dump says.
+const PREFIXES_PER_PIECE: usize = 256;
 
 /// Memory for the prefixes of all workers, in bytes.
 const PREFIX_BYTES_MAX: usize = 8 << 20;
@@ -166,10 +178,46 @@ mod tests {
         ] {
             prefixes.add(worker, key, count);
         }
-        let mut out = Vec::new();
-        prefixes.dump(&mut out);
         let expected = "PREFIX a get 2 hit 1 set 1 del 1\r\nPREFIX b get 1 hit 1 set 0 del 0\r\n";
-        assert_eq!(String::from_utf8_lossy(&out), expected);
+        assert_eq!(pieces(&prefixes).concat(), expected);
+    }
+
+    /// What a dump says, piece by piece.
+    fn pieces(prefixes: &Prefixes) -> Vec<String> {
+        let (mut pieces, mut last) = (Vec::new(), None);
+        loop {
+            let mut out = Vec::new();
+            last = prefixes.push_after(last.as_deref(), &mut out);
+            pieces.push(String::from_utf8(out).unwrap());
+            if last.is_none() {
+                return pieces;
+            }
+        }
+    }
+
+    #[test]
+    fn a_dump_is_said_in_pieces() {
+        let prefixes = Prefixes::new(b':', true, 2);
+        // Each has the whole beginning, the second every third of the rest, and the empty prefix is one too.
+        for number in 0..1000 {
+            for worker in 0..2 {
+                if worker == 0 || number < 300 || number % 3 == 0 {
+                    let key = format!("{}:x", "p".repeat(number / 10) + &format!("{number:04}"));
+                    prefixes.add(worker, key.as_bytes(), PrefixCount::Set);
+                }
+            }
+        }
+        prefixes.add(1, b":", PrefixCount::Hit);
+        let pieces = pieces(&prefixes);
+        let lens: Vec<usize> = pieces.iter().map(|piece| piece.lines().count()).collect();
+        assert_eq!(lens, [256, 256, 256, 233, 0]);
+        let all = pieces.concat();
+        let said: Vec<&str> = all.lines().collect();
+        assert_eq!(said[0], "PREFIX  get 1 hit 1 set 0 del 0");
+        let is_sorted = said[1..].is_sorted_by_key(|line| line.split(' ').nth(1));
+        assert!(is_sorted, "{all}");
+        let sets = said.iter().map(|line| line.split(' ').nth(7).unwrap().parse::<u32>().unwrap());
+        assert_eq!(sets.sum::<u32>(), 1000 + 300 + 234);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) fn answer(
         "cachedump" if !shared.config.dumps => {
             out.extend_from_slice(b"CLIENT_ERROR stats cachedump not allowed\r\n");
         }
-        "detail" => detail(shared, topic.next(), out),
+        "detail" => return detail(shared, topic.next(), out),
         "settings" => page(out, |page| settings::push(shared, page)),
         "items" => page(out, |page| items::push_items(shared, now, page)),
         "slabs" => page(out, |page| items::push_slabs(shared, page)),
@@ -82,7 +82,7 @@ fn track_sizes(shared: &Shared, is_on: bool, out: &mut Vec<u8>) {
 }
 
 /// Counters by key prefix: on, off, or all of them.
-fn detail(shared: &Shared, order: Option<&[u8]>, out: &mut Vec<u8>) {
+fn detail(shared: &Shared, order: Option<&[u8]>, out: &mut Vec<u8>) -> Option<Listing> {
     let status = match order {
         Some(b"on") => {
             shared.prefixes.enable(true);
@@ -92,13 +92,11 @@ fn detail(shared: &Shared, order: Option<&[u8]>, out: &mut Vec<u8>) {
             shared.prefixes.enable(false);
             Status::Ok
         }
-        Some(b"dump") => {
-            shared.prefixes.dump(out);
-            Status::End
-        }
+        Some(b"dump") => return Some(Listing::of_prefixes()),
         _ => Status::DetailUsage,
     };
     out.extend_from_slice(status.line());
+    None
 }
 
 fn page(out: &mut Vec<u8>, fill: impl FnOnce(&mut Page<'_>)) {

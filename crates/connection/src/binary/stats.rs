@@ -21,14 +21,18 @@ pub(super) fn answer<S: Service>(
         push_not_found(head, out);
         return Next::Go;
     };
-    // What comes in pieces are lists of items, and those are no statistics here.
-    let is_listed = service.stats(Words::new(topic), out).is_some();
-    let lines = out.split_off(start);
+    let mut listing = service.stats(Words::new(topic), out);
+    // What comes in pieces are lists, and those are no statistics here.
+    let is_listed = listing.is_some();
     if topic == DETAIL_DUMP {
+        // But for this one, whose lines are one value.
+        while listing.as_mut().is_some_and(|listing| service.push_listing(listing, out)) {}
+        let lines = out.split_off(start);
         Frame { key: b"detailed", value: &lines, ..response(head) }.push(out);
         response(head).push(out);
         return Next::Yield;
     }
+    let lines = out.split_off(start);
     for line in lines.split(|&byte| byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if let Some(statistic) = line.strip_prefix(b"STAT ") {

@@ -37,6 +37,27 @@ fn check_complete(keys: &[usize]) {
 }
 
 #[test]
+fn who_reads_prefixes_slowly_costs_nothing() {
+    let server = Running::start(Config { threads: 1, detail: true, ..config() });
+    let mut other = server.connect();
+    let mut gets = String::new();
+    for number in 0..PREFIXES {
+        gets.push_str(&format!("delete {number:0>200}:x noreply\r\n"));
+    }
+    other.send(gets);
+    assert_eq!(other.ask("version"), "VERSION 1.6.45\r\n");
+    let mut slow = server.connect_narrow();
+    slow.send("stats detail dump\r\nversion\r\n");
+    other.until_stat("stats larder", "unread_reply_bytes", |bytes| bytes > 0);
+    let held = other.stat("stats larder", "unread_reply_bytes");
+    assert!((1..OUTPUT_MAX).contains(&held), "{held} bytes wait for a reader");
+    for number in 0..PREFIXES {
+        assert_eq!(slow.line(), format!("PREFIX {number:0>200} get 0 hit 0 set 0 del 1\r\n"));
+    }
+    assert_eq!((slow.line(), slow.line()), ("END\r\n".into(), "VERSION 1.6.45\r\n".into()));
+}
+
+#[test]
 fn who_reads_a_dump_slowly_costs_nothing_and_misses_nothing() {
     // One worker: whatever the slow client did to it, the other would feel.
     let server = Running::start(Config { threads: 1, ..config() });
@@ -148,6 +169,9 @@ const BUSY: &str = "BUSY currently processing crawler request\r\n";
 
 /// Their dump has 11 MB, more than the system keeps for a socket.
 const COUNT: usize = 60_000;
+
+/// Of 230 bytes each in a dump: more than the system keeps for a socket, too.
+const PREFIXES: usize = 25_000;
 
 /// One output and a piece.
 const OUTPUT_MAX: u64 = (256 + 64) << 10;
