@@ -111,7 +111,8 @@ pub enum Eviction {
     Disabled,
 }
 
-/// Limits on what clients may leave unfinished, for the whole server. Each has a counter in `stats larder`.
+/// Limits on what clients may leave unfinished, for the whole server. Each has a counter in `stats larder`. Who is closed is
+/// chosen among the clients of a worker that holds more than an even share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budgets {
     /// Bytes of replies that clients have not read yet; over it, the client that holds most is closed.
