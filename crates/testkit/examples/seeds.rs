@@ -1,6 +1,8 @@
 //! Writes what fuzzing starts from, made of the transcripts, below the directory that is named: a directory a target. Without
 //! a name it says how many there are for each.
 
+#![allow(clippy::print_stdout, reason = "saying how many there are is what it is asked for")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
