@@ -110,6 +110,11 @@ pub(crate) fn fence(number: u64) -> (Vec<u8>, Vec<u8>) {
     (request, reply)
 }
 
+/// A request that has a key and nothing else.
+pub(crate) fn of_key(opcode: u8, key: &[u8]) -> Vec<u8> {
+    ClientFrame { key: key.to_vec(), ..ClientFrame::new(opcode) }.bytes()
+}
+
 /// Compares what both said; an error says in words what does not agree.
 ///
 /// # Errors

@@ -26,6 +26,8 @@ pub(crate) struct Pair {
     servers: [Process; 2],
     /// A connection to each that conversations do not use.
     control: [Wire; 2],
+    /// Another one, for the binary protocol, in which every key can be said.
+    control_of_frames: [Wire; 2],
     clock: Clock,
     fences: u64,
     /// Keys that may have items.
@@ -60,9 +62,15 @@ impl Pair {
         };
         let servers =
             [start(larder.as_os_str(), THREADS[0])?, start(OsStr::new("memcached"), THREADS[1])?];
-        let control = connect(&servers)?;
-        let args = own.iter().map(|&arg| arg.to_owned()).collect();
-        let mut pair = Self { servers, control, clock, fences: 0, touched: BTreeSet::new(), args };
+        let mut pair = Self {
+            control: connect(&servers)?,
+            control_of_frames: connect(&servers)?,
+            servers,
+            clock,
+            fences: 0,
+            touched: BTreeSet::new(),
+            args: own.iter().map(|&arg| arg.to_owned()).collect(),
+        };
         // The numbers that requests make up are to be of the past on both, in each of Larder's shards.
         let mut burn = Vec::new();
         for key in 0..BURNT_KEYS {
@@ -84,23 +92,27 @@ impl Pair {
         connect(&self.servers)
     }
 
-    /// Makes both as they were at their start, but for what they count, for a conversation about these keys.
+    /// Makes both as they were at their start, but for what they count, for a conversation about these keys; says what
+    /// they have counted.
     ///
     /// What was flushed is not gone at once in either, so that every item is deleted too.
     ///
     /// # Errors
     ///
-    /// As for [`Pair::ask`].
-    pub(crate) fn reset(&mut self, keys: &BTreeSet<Vec<u8>>) -> io::Result<()> {
-        let mut requests = Vec::new();
-        for key in &self.touched {
-            requests.extend([b"md ", &word(key)[..], b" q\r\n"].concat());
-        }
-        requests.extend(b"flush_all\r\nverbosity 0\r\n");
+    /// As for [`Pair::ask`], and if an item is left: memcached would take it away at a moment of its own.
+    pub(crate) fn reset(&mut self, keys: &BTreeSet<Vec<u8>>) -> io::Result<[Counters; 2]> {
+        let deletes: Vec<u8> =
+            self.touched.iter().flat_map(|key| frames::of_key(DELETE, key)).collect();
         self.touched.clone_from(keys);
-        self.ask(&requests)?;
+        self.ask_frames(&deletes)?;
+        self.ask(b"flush_all\r\nverbosity 0\r\n")?;
         // Whatever is stored in the second of the flush may be lost with it.
-        if self.is_plain() { Ok(()) } else { self.advance(1) }
+        if !self.is_plain() {
+            self.advance(1)?;
+        }
+        let counters = self.counters()?;
+        let are_empty = counters.iter().all(|counters| counters.get("curr_items") == Some(&0));
+        if are_empty { Ok(counters) } else { Err(io::Error::other("an item cannot be deleted")) }
     }
 
     /// Whether the servers have no switches but those of every pair.
@@ -121,19 +133,18 @@ impl Pair {
     ///
     /// One of them closes the connection or does not answer.
     pub(crate) fn ask(&mut self, requests: &[u8]) -> io::Result<[Vec<u8>; 2]> {
-        let (fence, reply) = self.fence();
-        for wire in &mut self.control {
-            wire.say(vec![[requests, &fence].concat()], &reply);
-        }
-        let answered = exchange(&mut self.control, PATIENCE)?;
-        let [larder, memcached] = &mut self.control;
-        if !answered || larder.is_closed || memcached.is_closed {
-            return Err(io::Error::other("a server does not answer on a connection of ours"));
-        }
-        Ok([larder, memcached].map(|wire| {
-            wire.received.truncate(wire.received.len() - reply.len());
-            std::mem::take(&mut wire.received)
-        }))
+        let fence = self.fence();
+        asked(&mut self.control, requests, fence)
+    }
+
+    /// The same in the binary protocol.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Pair::ask`].
+    pub(crate) fn ask_frames(&mut self, requests: &[u8]) -> io::Result<[Vec<u8>; 2]> {
+        let fence = self.fence_frame();
+        asked(&mut self.control_of_frames, requests, fence)
     }
 
     /// A request that no client of a conversation makes, and the reply to it, which ends whatever came before.
@@ -191,6 +202,26 @@ pub(crate) fn word(key: &[u8]) -> Vec<u8> {
     encode_key(&mut word, key);
     word.extend(b" b");
     word
+}
+
+/// The replies of both to `requests`, up to that to the fence.
+fn asked(
+    wires: &mut [Wire; 2],
+    requests: &[u8],
+    (fence, reply): (Vec<u8>, Vec<u8>),
+) -> io::Result<[Vec<u8>; 2]> {
+    for wire in wires.iter_mut() {
+        wire.say(vec![[requests, &fence].concat()], &reply);
+    }
+    let answered = exchange(wires, PATIENCE)?;
+    if !answered || wires.iter().any(|wire| wire.is_closed) {
+        return Err(io::Error::other("a server does not answer on a connection of ours"));
+    }
+    let [larder, memcached] = wires;
+    Ok([larder, memcached].map(|wire| {
+        wire.received.truncate(wire.received.len() - reply.len());
+        std::mem::take(&mut wire.received)
+    }))
 }
 
 fn connect(servers: &[Process; 2]) -> io::Result<[Wire; 2]> {
@@ -272,6 +303,9 @@ const ALWAYS: &[&str] = &["-m", "1024", "-o", "no_lru_crawler,no_lru_maintainer"
 /// Worker threads of each, the one switch that differs: a worker of memcached holds the items of a reply until it was sent,
 /// and a moment longer, in which the worker of another connection finds them in use and counts in another way.
 const THREADS: [&str; 2] = ["3", "1"];
+
+/// The opcode of a delete.
+const DELETE: u8 = 0x04;
 
 /// How long a reply may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
