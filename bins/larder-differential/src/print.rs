@@ -10,14 +10,15 @@ impl Display for Report {
         for difference in &self.differences {
             writeln!(formatter, "{difference}")?;
         }
-        for what in &self.unsteady {
-            writeln!(formatter, "not again: {what}")?;
+        for difference in &self.unsteady {
+            writeln!(formatter, "when it was said again, the servers agreed in this:")?;
+            writeln!(formatter, "{difference}")?;
         }
         for (name, count) in &self.excuses {
             writeln!(formatter, "{count:>9} times the known difference {name}")?;
         }
-        let Self { commands, conversations, differences, .. } = self;
-        let count = differences.len();
+        let Self { commands, conversations, differences, unsteady, .. } = self;
+        let count = differences.len() + unsteady.len();
         writeln!(
             formatter,
             "{commands} commands in {conversations} conversations, {count} differences"

@@ -43,17 +43,15 @@ pub struct Report {
     pub excuses: Excuses,
     /// Those that nobody knows.
     pub differences: Vec<Difference>,
-    /// What went two ways once and the same way when it was said again: each is a conversation's number and what it was.
-    pub unsteady: Vec<String>,
+    /// What went two ways once and the same way when it was said again.
+    pub unsteady: Vec<Difference>,
 }
 
 impl Report {
-    /// Whether the servers agree: no difference that repeats, and next to none that does not. Background work of memcached
-    /// is the reason of most of these.
+    /// Whether the servers agree: no difference, whether it repeats or not.
     #[must_use]
-    pub fn is_clean(&self) -> bool {
-        let unsteady = u64::try_from(self.unsteady.len()).unwrap_or(u64::MAX);
-        self.differences.is_empty() && unsteady <= 1 + self.commands / COMMANDS_PER_UNSTEADY
+    pub const fn is_clean(&self) -> bool {
+        self.differences.is_empty() && self.unsteady.is_empty()
     }
 }
 
@@ -114,12 +112,10 @@ impl Shared<'_> {
             let difference = verdict.difference.is_some();
             self.count(&verdict)?;
             if difference && !Self::repeats(&mut pair, &tree.current())? {
-                let what = verdict.difference.unwrap_or_default();
-                let mut report = self.report.lock().map_err(|_| io::Error::other("poisoned"))?;
-                report.unsteady.push(format!("conversation {number}: {what}"));
+                self.add(Difference { number, args, verdict }, |report| &mut report.unsteady)?;
             } else if difference {
                 let verdict = shrunk(&mut pair, &mut tree, verdict)?;
-                self.add(Difference { number, args, verdict })?;
+                self.add(Difference { number, args, verdict }, |report| &mut report.differences)?;
             }
             // Whatever brought a difference about may have left something behind.
             if !difference {
@@ -161,10 +157,14 @@ impl Shared<'_> {
         Ok(())
     }
 
-    fn add(&self, difference: Difference) -> io::Result<()> {
+    fn add(
+        &self,
+        difference: Difference,
+        list: impl FnOnce(&mut Report) -> &mut Vec<Difference>,
+    ) -> io::Result<()> {
         let mut report = self.report.lock().map_err(|_| io::Error::other("poisoned"))?;
-        report.differences.push(difference);
-        if report.differences.len() >= self.plan.differences_max {
+        list(&mut report).push(difference);
+        if report.differences.len() + report.unsteady.len() >= self.plan.differences_max {
             self.stop.store(true, Ordering::Relaxed);
         }
         Ok(())
@@ -220,9 +220,6 @@ const RUN_LEN: u64 = 200;
 
 /// How often what went two ways is said again before it counts as unsteady.
 const REPEATS: u32 = 3;
-
-/// One unsteady conversation is excused in so many commands, and one more.
-const COMMANDS_PER_UNSTEADY: u64 = 100_000;
 
 /// Most attempts to make a conversation smaller.
 const SHRINKS_MAX: usize = 2000;

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use larder_differential::{Plan, Report, search};
+use larder_differential::{Difference, Plan, Report, Verdict, search};
 
 fn run(larder: &Path, commands: u64) -> Report {
     let plan = Plan {
@@ -57,4 +57,18 @@ fn the_same_seed_holds_the_same_conversations() {
         report.differences.iter().map(|difference| difference.number).collect::<Vec<_>>()
     };
     assert_eq!(numbers(run(&liar.0, 500)), numbers(run(&liar.0, 500)));
+}
+
+#[test]
+fn one_difference_that_does_not_repeat_fails_a_run() {
+    let problem = "curr_items grew by 0 in larder, by -1 in memcached";
+    let verdict = Verdict { difference: Some(problem.to_owned()), ..Verdict::default() };
+    let unsteady = vec![Difference { number: 943, args: &["-X"], verdict }];
+    let report = Report { commands: 5_000_000, unsteady, ..Report::default() };
+    assert!(!report.is_clean());
+    let text = report.to_string();
+    for expected in ["conversation 943", problem, "@args -X", "1 differences"] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    assert!(Report::default().is_clean());
 }
