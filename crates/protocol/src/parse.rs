@@ -117,15 +117,17 @@ fn parse_storage(mode: StoreMode, rest: &[u8]) -> Parsed<'_> {
     let mut words = Words::new(rest);
     let mut next = || words.next().ok_or(ParseError::BadFormat);
     let (key, flags, exptime) = (next()?, next()?, next()?);
-    // The last word may be `noreply` also where a number is missing: then nobody waits for the error.
-    let quiet = is_quiet(words);
+    let options = words;
     let len = words.next().ok_or(ParseError::BadFormat)?;
     let value_len = parse_number(len)
         .and_then(|len| usize::try_from(len).ok())
         .filter(|&len| len <= VALUE_LEN_MAX);
     let Some(value_len) = value_len else {
+        // The last word may be `noreply` also in the place of a number: then nobody waits for the error.
+        let quiet = is_quiet(options);
         return Err(Rejection { reason: ParseError::BadFormat, quiet, skip_len: 0 });
     };
+    let quiet = is_quiet(words);
     let refuse = |quiet| Rejection {
         reason: ParseError::BadFormat,
         quiet,
@@ -168,25 +170,25 @@ fn parse_delete(rest: &[u8]) -> Parsed<'_> {
 fn parse_arithmetic(delta: fn(u64) -> Delta, rest: &[u8]) -> Parsed<'_> {
     let mut words = Words::new(rest);
     let key = words.next().ok_or(ParseError::BadFormat)?;
-    // As for the length of a storage command.
-    let quiet = is_quiet(words);
+    let options = words;
     let number = words.next().ok_or(ParseError::BadFormat)?;
-    let refuse = |reason| Rejection { reason, quiet, skip_len: 0 };
+    // As for the length of a storage command.
+    let refuse = |reason| Rejection { reason, quiet: is_quiet(options), skip_len: 0 };
     check_key(key).map_err(refuse)?;
     let number = parse_number(number).ok_or_else(|| refuse(ParseError::InvalidDelta))?;
-    Ok(Request::Arithmetic(Arithmetic { key, delta: delta(number), quiet }))
+    Ok(Request::Arithmetic(Arithmetic { key, delta: delta(number), quiet: is_quiet(words) }))
 }
 
 /// Words after the name: key, exptime, then perhaps `noreply`.
 fn parse_touch(rest: &[u8]) -> Parsed<'_> {
     let mut words = Words::new(rest);
     let key = words.next().ok_or(ParseError::BadFormat)?;
-    let quiet = is_quiet(words);
+    let options = words;
     let exptime = words.next().ok_or(ParseError::BadFormat)?;
-    let refuse = |reason| Rejection { reason, quiet, skip_len: 0 };
+    let refuse = |reason| Rejection { reason, quiet: is_quiet(options), skip_len: 0 };
     check_key(key).map_err(refuse)?;
     let exptime = parse_exptime(exptime).ok_or_else(|| refuse(ParseError::InvalidExptime))?;
-    Ok(Request::Touch(Touch { key, exptime, quiet }))
+    Ok(Request::Touch(Touch { key, exptime, quiet: is_quiet(words) }))
 }
 
 /// Words after the name: streams. `noreply` is none, and silences the error that it is.
