@@ -58,6 +58,7 @@ pub(crate) fn play(
         pair,
         patience,
         clients: BTreeMap::new(),
+        unsettled: BTreeSet::new(),
         numbers: Numbers::default(),
         passed: 0,
         flushes: BTreeSet::new(),
@@ -73,6 +74,8 @@ struct Play<'p> {
     pair: &'p mut Pair,
     patience: Duration,
     clients: BTreeMap<usize, [Wire; 2]>,
+    /// Those whose workers may still hold what they sent last.
+    unsettled: BTreeSet<usize>,
     numbers: Numbers,
     /// Seconds since the conversation began.
     passed: u32,
@@ -150,6 +153,9 @@ impl Play<'_> {
     /// A client sends the requests of a step and gets its replies.
     fn say(&mut self, connection: usize, requests: &[&Request], cuts: &[usize]) -> Outcome {
         let pieces: Vec<&Piece> = requests.iter().flat_map(|request| &request.pieces).collect();
+        if pieces.contains(&&Piece::Fence) {
+            agreed!(self.settle(connection));
+        }
         for pieces in pieces.split(|piece| **piece == Piece::Fence) {
             if !pieces.is_empty() {
                 agreed!(self.say_at_once(connection, pieces, cuts));
@@ -159,9 +165,32 @@ impl Play<'_> {
         Ok(Ok(()))
     }
 
+    /// Waits until no worker holds an item of a reply to another client: a server adds in place only where nobody does, and
+    /// a worker of Larder may let go of it only after its client has the reply. When it answers again, it has let go.
+    fn settle(&mut self, speaker: usize) -> Outcome {
+        for connection in std::mem::take(&mut self.unsettled) {
+            let (fence, reply) = self.fence(connection);
+            let Some(wires) = self.clients.get_mut(&connection) else { continue };
+            if connection == speaker || wires[0].is_closed {
+                continue;
+            }
+            wires.iter_mut().for_each(|wire| wire.say(vec![fence.clone()], &reply));
+            exchange(wires, self.patience)?;
+            if wires.iter().any(|wire| wire.received != reply) {
+                return Ok(Err(format!("connection {connection} says something after its fence")));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// What ends the requests of a client, and the reply to it.
+    fn fence(&mut self, connection: usize) -> (Vec<u8>, Vec<u8>) {
+        if has_frames(connection) { self.pair.fence_frame() } else { self.pair.fence() }
+    }
+
     fn say_at_once(&mut self, connection: usize, pieces: &[&Piece], cuts: &[usize]) -> Outcome {
         let cas = agreed!(self.cas_numbers(pieces));
-        let has_frames = (FIRST_OF_FRAMES..CONNECTIONS).contains(&connection);
+        let has_frames = has_frames(connection);
         let mut first = Vec::new();
         if !self.clients.contains_key(&connection) {
             self.clients.insert(connection, self.pair.connect()?);
@@ -170,7 +199,8 @@ impl Play<'_> {
                 (first, _) = frames::fence(0);
             }
         }
-        let (fence, reply) = if has_frames { self.pair.fence_frame() } else { self.pair.fence() };
+        self.unsettled.insert(connection);
+        let (fence, reply) = self.fence(connection);
         let Some(wires) = self.clients.get_mut(&connection) else { return Ok(Ok(())) };
         // Its servers are rid of it already: so they agreed.
         if wires[0].is_closed {
@@ -315,6 +345,11 @@ impl Play<'_> {
             shown(memcached)
         )))
     }
+}
+
+/// Whether a client speaks the binary protocol.
+fn has_frames(connection: usize) -> bool {
+    (FIRST_OF_FRAMES..CONNECTIONS).contains(&connection)
 }
 
 /// Whether both servers had said all they would when the replies had come, or not come.
