@@ -36,10 +36,13 @@ impl Conversation {
         keys
     }
 
-    /// Whether a client speaks the binary protocol.
-    pub(crate) fn has_frames(&self) -> bool {
-        let is_of_frames = |step: &Step| matches!(step, Step::Say { connection, .. } if *connection >= FIRST_OF_FRAMES);
-        self.steps.iter().any(is_of_frames)
+    /// Whether a frame is too large for an item.
+    pub(crate) fn has_large_frames(&self) -> bool {
+        let has_one = |step: &Step| match step {
+            Step::Advance(_) => false,
+            Step::Say { requests, .. } => requests.iter().any(|request| request.has_large_frames),
+        };
+        self.steps.iter().any(has_one)
     }
 }
 
@@ -119,8 +122,8 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 fn probe() -> BoxedStrategy<Option<Probe>> {
-    let probe = (0..known::KNOWN.len(), vec(any::<u8>(), 1..8)).prop_map(|(place, bytes)| {
-        let known = &known::KNOWN[place];
+    let probe = (0..known::all().count(), vec(any::<u8>(), 1..8)).prop_map(|(place, bytes)| {
+        let known = known::all().nth(place)?;
         let text = (known.probe)(&mut Choices::endless(&bytes));
         Some(Probe { known, request: Request::of_probe(&text) })
     });

@@ -3,7 +3,7 @@
 use larder_testkit::reference::ClientFrame;
 use larder_testkit::script::{self, Choices};
 
-use crate::known;
+use crate::known::{self, frames::Head};
 use crate::replies::{Numbers, shown};
 use crate::request::{Form, Piece, Request};
 
@@ -31,49 +31,43 @@ pub(crate) fn grown(choices: &mut Choices<'_>) -> Request {
 impl Request {
     /// Adds a frame whose body gets the length that its head announces, if both servers should do the same with it.
     fn push_frame(&mut self, bytes: &[u8]) {
-        let mut head = [0; HEAD_LEN];
+        let mut bytes_of_head = [0; HEAD_LEN];
         let there = bytes.len().min(HEAD_LEN);
-        head[..there].copy_from_slice(&bytes[..there]);
-        let opcode = head[1];
-        let key_len = usize::from(u16::from_be_bytes([head[2], head[3]]));
-        let extras_len = usize::from(head[4]);
-        let body_len = u32::from_be_bytes([head[8], head[9], head[10], head[11]]);
-        let body_len = usize::try_from(body_len).unwrap_or(usize::MAX);
-        // memcached does not count a frame that joins too much.
-        let body_len_max = if JOINS.contains(&opcode) { BODY_LEN_MAX / 2 } else { BODY_LEN_MAX };
-        if body_len > body_len_max
-            || ORDERS.contains(&opcode)
-            || is_out_of_step(opcode, extras_len + key_len, body_len)
-        {
+        bytes_of_head[..there].copy_from_slice(&bytes[..there]);
+        let head = read(&bytes_of_head);
+        let Head { opcode, extras_len, key_len, body_len, .. } = head;
+        if body_len > BODY_LEN_MAX || opcode == STAT {
             return;
         }
         let mut body = bytes[there..].to_vec();
         body.resize(body_len, b'x');
+        if known::frames::of(&head, body.get(..extras_len).unwrap_or_default()).is_some() {
+            return;
+        }
+        // memcached waits for extras and key also where the body is shorter, and closes then.
+        body.resize(body_len.max(extras_len + key_len), b'x');
         if let Some(value) = body.get_mut(extras_len + key_len..) {
             known::speak_value(JOINS.contains(&opcode), value);
         }
         if FLUSHES.contains(&opcode) {
             let delay = body.get(..extras_len).and_then(|extras| extras.try_into().ok());
-            let delay = delay.map_or(0, u32::from_be_bytes);
-            // As for lines: see the known differences that are about flushes.
-            if delay == 1 || delay > 2_592_000 {
-                return;
-            }
-            self.flushes.push(delay.into());
+            self.flushes.push(delay.map_or(0, u32::from_be_bytes).into());
         }
         self.commands += 1;
-        // 1.6.18 closes at another magic byte without the replies that it still has to send.
-        if SUMS.contains(&opcode) || head[0] != REQUEST {
+        // See the known difference large-uncounted.
+        self.has_large_frames |= body_len > ITEM_LEN_SURE || JOINS.contains(&opcode);
+        // See the known difference closed-in-silence.
+        if SUMS.contains(&opcode) || head.magic != REQUEST {
             self.pieces.push(Piece::Fence);
         }
         let key =
             body.get(extras_len..extras_len + key_len).filter(|key| matches!(key.len(), 1..=250));
         self.keys.extend(key.map(<[u8]>::to_vec));
-        let cas = u64::from_be_bytes([16, 17, 18, 19, 20, 21, 22, 23].map(|place| head[place]));
+        let cas = u64::from_be_bytes(cas_of(&bytes_of_head));
         match key {
-            Some(key) if cas % 4 != 0 => {
+            Some(key) if !cas.is_multiple_of(4) => {
                 self.joins_by_cas |= JOINS.contains(&opcode);
-                self.push(&head[..CAS_AT]);
+                self.push(&bytes_of_head[..CAS_AT]);
                 let shift = i64::from(cas % 4 == 3);
                 self.pieces.push(Piece::Cas {
                     key: key.to_vec(),
@@ -81,22 +75,25 @@ impl Request {
                     form: Form::Frame,
                 });
             }
-            _ => self.push(&head),
+            _ => self.push(&bytes_of_head),
         }
         self.push(&body);
     }
 }
 
-/// Whether a head is one after which memcached 1.6.18 reads the stream at the wrong place. Larder refuses these frames
-/// and goes on behind them, or closes:
-///
-/// - an unknown opcode with extras or key: they are thrown away twice;
-/// - extras and key beyond the body: it waits for them, and what follows the frame is their end;
-/// - a touch with a value: the value is the next head.
-const fn is_out_of_step(opcode: u8, args_len: usize, body_len: usize) -> bool {
-    let is_unknown = !matches!(opcode, 0..=0x1a | 0x1c..=0x1e | 0x23 | 0x24);
-    let is_touch = matches!(opcode, 0x1c..=0x1e | 0x23 | 0x24);
-    (is_unknown && args_len > 0) || args_len > body_len || (is_touch && body_len > args_len)
+fn read(head: &[u8; HEAD_LEN]) -> Head {
+    let [magic, opcode, key_high, key_low, extras_len, _, _, _, a, b, c, d, ..] = *head;
+    Head {
+        magic,
+        opcode,
+        extras_len: extras_len.into(),
+        key_len: u16::from_be_bytes([key_high, key_low]).into(),
+        body_len: usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX),
+    }
+}
+
+fn cas_of(head: &[u8; HEAD_LEN]) -> [u8; 8] {
+    [16, 17, 18, 19, 20, 21, 22, 23].map(|place| head[place])
 }
 
 /// A request that no client of a conversation makes, and the reply to it.
@@ -152,8 +149,7 @@ fn compare_frames(left: &[u8], right: &[u8], numbers: &mut Numbers) -> Result<()
     if left_body != right_body && !(is_version && are_known) {
         return Err("the bodies differ".to_owned());
     }
-    let [left, right] = [left_head, right_head]
-        .map(|head| u64::from_be_bytes([16, 17, 18, 19, 20, 21, 22, 23].map(|place| head[place])));
+    let [left, right] = [left_head, right_head].map(|head| u64::from_be_bytes(cas_of(head)));
     numbers.agree(None, left, right)
 }
 
@@ -171,15 +167,15 @@ const HEAD_LEN: usize = 24;
 const CAS_AT: usize = 16;
 
 /// First byte of a request.
-const REQUEST: u8 = 0x80;
+pub(crate) const REQUEST: u8 = 0x80;
 
 /// First byte of a reply.
 const RESPONSE: u8 = 0x81;
 
 const VERSION: u8 = 0x0b;
 
-/// Opcodes of `stat` and `verbosity`: they are about the server and not about its items.
-const ORDERS: &[u8] = &[0x10, 0x1b];
+/// It is about the server and not about its items.
+const STAT: u8 = 0x10;
 
 const FLUSHES: &[u8] = &[0x08, 0x18];
 const JOINS: &[u8] = &[0x0e, 0x0f, 0x19, 0x1a];
@@ -187,6 +183,9 @@ const SUMS: &[u8] = &[0x05, 0x06, 0x15, 0x16];
 
 /// Longest body that is sent, in bytes: more than the largest item.
 const BODY_LEN_MAX: usize = 1_500_000;
+
+/// A value of so many bytes fits an item of every server here.
+const ITEM_LEN_SURE: usize = 500_000;
 
 #[cfg(test)]
 mod tests {

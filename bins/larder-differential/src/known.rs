@@ -4,6 +4,8 @@
 //! of the kind, with what both servers must then answer. So an excuse that is needed no more is found like any other
 //! difference.
 
+pub(crate) mod frames;
+
 use std::fmt;
 
 use larder_testkit::reference::{Meaning, read};
@@ -27,6 +29,11 @@ impl fmt::Debug for Known {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name)
     }
+}
+
+/// Those that are about lines, and those that are about frames.
+pub fn all() -> impl Iterator<Item = &'static Known> + Clone {
+    KNOWN.iter().chain(frames::FRAMES.iter().map(|frame| &frame.known))
 }
 
 /// The difference that a line is about, given without its newline.
@@ -61,8 +68,8 @@ pub(crate) fn speak_value(joins: bool, value: &mut [u8]) {
     }
 }
 
-/// All of them.
-pub const KNOWN: &[Known] = &[
+/// Those that are about lines.
+const KNOWN: &[Known] = &[
     Known {
         name: "append-creates",
         fact: "1.6.45 lets `ms` with A or P create what it would join to, if it says N",

@@ -12,7 +12,7 @@ mod request;
 mod search;
 mod wire;
 
-pub use known::{KNOWN, Known};
+pub use known::{Known, all as known_differences};
 pub use play::{Said, Verdict};
 pub use replies::Excuses;
 pub use search::{Difference, Plan, Report, search};

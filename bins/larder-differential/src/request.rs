@@ -20,6 +20,8 @@ pub(crate) struct Request {
     pub flushes: Vec<i64>,
     /// Whether it joins something to an item of a certain CAS number.
     pub joins_by_cas: bool,
+    /// Whether a frame, or what it makes by joining, may be too large for an item.
+    pub has_large_frames: bool,
 }
 
 /// How a number stands in a request.
@@ -122,6 +124,11 @@ impl Request {
             rest = &rest[len..];
         }
         request
+    }
+
+    /// Whether this is its first byte.
+    pub(crate) fn begins_with(&self, byte: u8) -> bool {
+        matches!(self.pieces.first(), Some(Piece::Literal(bytes)) if bytes.first() == Some(&byte))
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
