@@ -42,7 +42,7 @@ use crate::meta::Echo;
 use crate::protocols::Codec;
 use crate::reply::Form;
 use crate::service::Place;
-use crate::state::{Phase, State, Step};
+use crate::state::{Awaited, Phase, State, Step};
 use crate::{Draft, Output, Protocols, Reply, Service, binary};
 
 /// One client's side of the protocol, from its first byte to its last.
@@ -80,7 +80,7 @@ impl<S: Service> Connection<S> {
             protocols,
             codec: None,
             backlog: Vec::new(),
-            state: State::Line { searched: 0 },
+            state: State::Request(Awaited::Line { searched: 0 }),
             output: Output::default(),
             has_ended: false,
             has_given_up: false,
@@ -204,8 +204,8 @@ impl<S: Service> Connection<S> {
     pub fn is_half_way(&self) -> bool {
         match self.state {
             State::Value(_) | State::Skip { .. } | State::SkipLine => true,
-            State::Line { .. } => !self.backlog.is_empty() && !self.is_stalled,
-            State::Keys { .. } => !self.is_stalled,
+            State::Request(Awaited::Line { .. }) => !self.backlog.is_empty() && !self.is_stalled,
+            State::Request(Awaited::Keys { .. }) => !self.is_stalled,
             State::Listing(_) | State::Watch(_) | State::Closing => false,
         }
     }
@@ -232,7 +232,7 @@ impl<S: Service> Connection<S> {
     pub fn reset(&mut self) {
         self.output.clear();
         self.backlog.clear();
-        self.state = State::Line { searched: 0 };
+        self.state.go_on(Awaited::Line { searched: 0 });
         self.codec = None;
         self.has_ended = false;
         self.has_given_up = false;
@@ -270,8 +270,8 @@ impl<S: Service> Connection<S> {
         loop {
             let rest = &bytes[used..];
             let step = match &mut self.state {
-                State::Line { .. } => self.process_request(rest, service),
-                State::Keys { retrieval } => {
+                State::Request(Awaited::Line { .. }) => self.process_request(rest, service),
+                State::Request(Awaited::Keys { retrieval }) => {
                     let retrieval = *retrieval;
                     self.process_key(rest, retrieval, service)
                 }
@@ -316,27 +316,24 @@ impl<S: Service> Connection<S> {
 
     fn process_line(&mut self, rest: &[u8], service: &mut S) -> Step {
         let searched = match self.state {
-            State::Line { searched } => searched.min(rest.len()),
+            State::Request(Awaited::Line { searched }) => searched.min(rest.len()),
             _ => 0,
         };
         let newline = memchr::memchr(b'\n', &rest[searched..]).map(|newline| searched + newline);
         let kept_len = self.limits.unfinished_line_len.min(self.limits.line_len);
         match newline {
             Some(newline) if newline <= self.limits.line_len => {
-                // Changed in place: to put a state in its place would let go of one, which can be any.
-                if let State::Line { searched } = &mut self.state {
-                    *searched = 0;
-                }
+                self.state.go_on(Awaited::Line { searched: 0 });
                 Step::Used(self.answer_line(&rest[..newline], service))
             }
             None if rest.len() <= kept_len => {
-                self.state = State::Line { searched: rest.len() };
+                self.state.go_on(Awaited::Line { searched: rest.len() });
                 Step::Short(0)
             }
             // Only what has certainly arrived is looked at, however much more did: cuts must not matter.
             _ => match parse_retrieval_head(&rest[..=kept_len]) {
                 Some((retrieval, keys_at)) => {
-                    self.state = State::Keys { retrieval };
+                    self.state.go_on(Awaited::Keys { retrieval });
                     Step::Used(keys_at)
                 }
                 None => {
@@ -355,7 +352,7 @@ impl<S: Service> Connection<S> {
         self.is_pipelined = true;
         match parse_line(line) {
             Ok(Request::Get(get)) => {
-                self.state = State::Keys { retrieval: get.retrieval };
+                self.state.go_on(Awaited::Keys { retrieval: get.retrieval });
                 return get.keys_at;
             }
             Ok(Request::Storage(storage)) => {
@@ -412,7 +409,7 @@ impl<S: Service> Connection<S> {
             (Token::Unfinished(word), used) if word.len() <= KEY_LEN_MAX + 1 => Step::Short(used),
             (Token::LineEnd, used) => {
                 self.push(Status::End);
-                self.state = State::Line { searched: 0 };
+                self.state.go_on(Awaited::Line { searched: 0 });
                 self.is_pipelined = false;
                 Step::Used(used)
             }

@@ -24,10 +24,8 @@ pub enum Phase {
 
 #[derive(Debug)]
 pub(crate) enum State<D, L, F> {
-    /// Between requests; nothing before `searched` holds a newline, where newlines mean anything.
-    Line { searched: usize },
-    /// The keys of a retrieval come next.
-    Keys { retrieval: Retrieval },
+    /// A request, or the rest of one, comes next.
+    Request(Awaited),
     /// The value of a store is arriving straight into its own memory.
     Value(Arriving<D>),
     /// An answer is made piece by piece.
@@ -42,7 +40,25 @@ pub(crate) enum State<D, L, F> {
     Closing,
 }
 
+/// What of a request comes next. It is changed in its state, not with it: to put one state in the place of another is to ask
+/// what the old one owned, twice a retrieval.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Awaited {
+    /// Before one; nothing before `searched` holds a newline, where newlines mean anything.
+    Line { searched: usize },
+    /// The keys of a retrieval come next.
+    Keys { retrieval: Retrieval },
+}
+
 impl<D, L, F> State<D, L, F> {
+    /// Goes on with a request.
+    pub(crate) fn go_on(&mut self, awaited: Awaited) {
+        match self {
+            Self::Request(old) => *old = awaited,
+            other => *other = Self::Request(awaited),
+        }
+    }
+
     /// Throws away what belongs to a refused value or line, and says how many bytes that are. Only for the two
     /// states that skip.
     pub(crate) fn skip(&mut self, bytes: &[u8]) -> usize {
@@ -58,7 +74,7 @@ impl<D, L, F> State<D, L, F> {
             },
         };
         if is_done {
-            *self = Self::Line { searched: 0 };
+            self.go_on(Awaited::Line { searched: 0 });
         }
         len
     }
@@ -71,8 +87,8 @@ impl<D, L, F> State<D, L, F> {
             Self::Skip { .. } | Self::SkipLine => Phase::Skip,
             Self::Listing(_) => Phase::Reply,
             Self::Watch(_) => Phase::Watch,
-            Self::Line { .. } | Self::Keys { .. } if owes_replies => Phase::Reply,
-            Self::Line { .. } | Self::Keys { .. } => Phase::Command,
+            Self::Request(_) if owes_replies => Phase::Reply,
+            Self::Request(_) => Phase::Command,
         }
     }
 }

@@ -5,7 +5,7 @@ use larder_protocol::KeyDump;
 use super::Connection;
 use crate::Service;
 use crate::service::Place;
-use crate::state::{State, Step};
+use crate::state::{Awaited, State, Step};
 
 impl<S: Service> Connection<S> {
     pub(super) fn begin_key_dump(&mut self, dump: &KeyDump<'_>, place: Place, service: &mut S) {
@@ -25,7 +25,7 @@ impl<S: Service> Connection<S> {
             let has_more = service.push_listing(listing, self.output.tail());
             self.note_progress(1);
             if !has_more {
-                self.state = State::Line { searched: 0 };
+                self.state.go_on(Awaited::Line { searched: 0 });
                 self.has_taken_long = true;
                 return Step::Used(0);
             }

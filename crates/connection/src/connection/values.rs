@@ -4,7 +4,7 @@ use larder_protocol::Status;
 
 use super::Connection;
 use crate::answer::Answer;
-use crate::state::{Arriving, State, Step};
+use crate::state::{Arriving, Awaited, State, Step};
 use crate::{Draft, Service};
 
 impl<S: Service> Connection<S> {
@@ -73,6 +73,6 @@ impl<S: Service> Connection<S> {
 
     /// The state, to be worked off; behind it the next request begins.
     const fn take_state(&mut self) -> State<S::Draft, S::Listing, S::Feed> {
-        core::mem::replace(&mut self.state, State::Line { searched: 0 })
+        core::mem::replace(&mut self.state, State::Request(Awaited::Line { searched: 0 }))
     }
 }
