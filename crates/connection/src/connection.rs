@@ -54,6 +54,8 @@ pub struct Connection<S: Service> {
     codec: Option<Codec>,
     /// Bytes that arrived and were not worked off. INVARIANT: empty while a value arrives or is skipped.
     backlog: Vec<u8>,
+    /// Bytes at its beginning that were worked off since: fewer than those behind them.
+    worked_off: usize,
     state: State<S::Draft, S::Listing, S::Feed>,
     output: Output<S::Value>,
     has_ended: bool,
@@ -80,6 +82,7 @@ impl<S: Service> Connection<S> {
             protocols,
             codec: None,
             backlog: Vec::new(),
+            worked_off: 0,
             state: State::Request(Awaited::Line { searched: 0 }),
             output: Output::default(),
             has_ended: false,
@@ -187,7 +190,7 @@ impl<S: Service> Connection<S> {
         Unfinished {
             reply_bytes: self.output.copied(),
             replies_in_flight: self.output.pinned_count(),
-            command_bytes: self.backlog.len(),
+            command_bytes: self.backlog.len() - self.worked_off,
             value_bytes: match &self.state {
                 State::Value(arriving) => arriving.draft.held_bytes(),
                 _ => 0,
@@ -197,7 +200,7 @@ impl<S: Service> Connection<S> {
 
     /// Memory of its buffers that holds nothing; [`Self::trim`] gives it back.
     pub fn spare_bytes(&self) -> usize {
-        self.output.spare() + self.backlog.capacity() - self.backlog.len()
+        self.output.spare() + self.backlog.capacity() - self.backlog.len() + self.worked_off
     }
 
     /// Whether the peer owes the rest of a command or of a value.
@@ -219,12 +222,14 @@ impl<S: Service> Connection<S> {
     pub fn close(&mut self) {
         self.state = State::Closing;
         self.backlog.clear();
+        self.worked_off = 0;
         self.is_stalled = false;
     }
 
     /// Gives back spare capacity; for connections that have been idle for a while.
     pub fn trim(&mut self) {
         self.output.trim();
+        self.backlog.drain(..core::mem::take(&mut self.worked_off));
         self.backlog.shrink_to_fit();
     }
 
@@ -232,6 +237,7 @@ impl<S: Service> Connection<S> {
     pub fn reset(&mut self) {
         self.output.clear();
         self.backlog.clear();
+        self.worked_off = 0;
         self.state.go_on(Awaited::Line { searched: 0 });
         self.codec = None;
         self.has_ended = false;
@@ -245,20 +251,26 @@ impl<S: Service> Connection<S> {
     fn receive_after_backlog<'i>(&mut self, input: &'i [u8], service: &mut S) -> &'i [u8] {
         let mut rest = input;
         let mut held = core::mem::take(&mut self.backlog);
+        let mut done = core::mem::take(&mut self.worked_off);
         loop {
-            let used = self.process(&held, service);
-            held.drain(..used);
-            if held.is_empty() || rest.is_empty() || self.is_stalled {
+            done += self.process(&held[done..], service);
+            if done == held.len() || rest.is_empty() || self.is_stalled {
                 break;
             }
             let len = match self.codec {
-                Some(Codec::Binary) => binary::missing_len(&held),
+                Some(Codec::Binary) => binary::missing_len(&held[done..]),
                 _ => memchr::memchr(b'\n', rest).map_or(rest.len(), |newline| newline + 1),
             };
             let (completion, after) = rest.split_at(len.min(rest.len()));
             held.extend_from_slice(completion);
             rest = after;
         }
+        // Whoever stops after every reply must not have the rest moved for each.
+        if done >= held.len() - done {
+            held.drain(..done);
+            done = 0;
+        }
+        self.worked_off = done;
         self.backlog = held;
         rest
     }
