@@ -13,6 +13,8 @@
 //!                Keys ──► SkipLine (a key too long in a line too long to be checked whole)
 //! ```
 //!
+//! `Line` and `Keys` are what the state `Request` can be waiting for.
+//!
 //! An answer that is too long to be made in one go is the state `Listing`, between two states `Line`: a piece whenever there
 //! is room, and the next request when there is no more.
 //!
