@@ -353,7 +353,7 @@ impl Play<'_> {
 }
 
 /// Whether a client speaks the binary protocol.
-fn has_frames(connection: usize) -> bool {
+pub(crate) fn has_frames(connection: usize) -> bool {
     (FIRST_OF_FRAMES..CONNECTIONS).contains(&connection) || connection == PROBE_OF_FRAMES
 }
 

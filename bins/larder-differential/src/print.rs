@@ -1,8 +1,12 @@
 //! A conversation that went two ways, as a draft of a transcript.
 
+mod frame;
+
 use std::fmt::{self, Display, Formatter};
 
-use crate::play::Said;
+use self::frame::Sender;
+use crate::frames::REQUEST;
+use crate::play::{Said, has_frames};
 use crate::search::{Difference, Report};
 
 impl Display for Report {
@@ -44,44 +48,83 @@ fn print(said: &Said, formatter: &mut Formatter<'_>) -> fmt::Result {
         return writeln!(formatter, "# {seconds} seconds pass");
     };
     let name = connection.map_or_else(|| "9".to_owned(), |number| (number + 1).to_string());
-    lines(formatter, &format!("C{name}"), sent)?;
-    if larder == memcached {
-        lines(formatter, &format!("S{name}"), larder)?;
-    } else {
-        writeln!(formatter, "# larder:")?;
-        lines(formatter, &format!("S{name}"), larder)?;
-        writeln!(formatter, "# memcached:")?;
-        lines(formatter, &format!("M{name}"), memcached)?;
+    let are_frames = connection.map_or(sent.first() == Some(&REQUEST), has_frames);
+    let told = |bytes: &[u8], sender| {
+        if are_frames { frames(&name, bytes, sender) } else { lines(&name, bytes) }
+    };
+    for line in told(sent, Sender::Client) {
+        speak(formatter, 'C', &line)?;
     }
-    for (server, is_closed) in ["larder", "memcached"].iter().zip(closed) {
-        if *is_closed {
-            writeln!(formatter, "@closed {name}  # by {server}")?;
+    replies(formatter, &name, &[larder, memcached].map(|bytes| told(bytes, Sender::Server)))?;
+    match closed {
+        [true, true] => writeln!(formatter, "@closed {name}"),
+        [true, false] => writeln!(formatter, "# larder closes connection {name}"),
+        [false, true] => writeln!(formatter, "# memcached closes connection {name}"),
+        [false, false] => Ok(()),
+    }
+}
+
+/// What both replied, line by line; where memcached says something else, its lines are below Larder's.
+fn replies(
+    formatter: &mut Formatter<'_>,
+    name: &str,
+    [larder, memcached]: &[Vec<String>; 2],
+) -> fmt::Result {
+    let nothing = format!("{name}: \\");
+    for place in 0..larder.len().max(memcached.len()) {
+        let [left, right] = [larder, memcached].map(|lines| lines.get(place).unwrap_or(&nothing));
+        speak(formatter, 'S', left)?;
+        if left != right && !right.starts_with('#') {
+            speak(formatter, 'M', right)?;
+            writeln!(formatter, "# because UNKNOWN: whether it is a bug is to be found out")?;
         }
     }
     Ok(())
 }
 
-/// The lines of what was said, as a transcript writes them.
-fn lines(formatter: &mut Formatter<'_>, name: &str, bytes: &[u8]) -> fmt::Result {
+fn speak(formatter: &mut Formatter<'_>, letter: char, line: &str) -> fmt::Result {
+    if line.starts_with('#') {
+        return writeln!(formatter, "{line}");
+    }
+    // The blank before an empty text could not be seen.
+    writeln!(formatter, "{letter}{}", line.trim_end())
+}
+
+/// The frames of what was said, as a transcript writes them after the letter of the speaker.
+fn frames(name: &str, mut bytes: &[u8], sender: Sender) -> Vec<String> {
+    let mut written = Vec::new();
+    while !bytes.is_empty() {
+        let Some((words, rest)) = frame::written(bytes, sender) else {
+            written.extend(lines(name, bytes));
+            break;
+        };
+        written.push(format!("B{name}: {words}"));
+        bytes = rest;
+    }
+    written
+}
+
+/// The lines of what was said, in the same way.
+fn lines(name: &str, bytes: &[u8]) -> Vec<String> {
+    let mut written = Vec::new();
     let all: Vec<&[u8]> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
     for (place, same) in all.chunk_by(|one, next| one == next).enumerate() {
         if place == LINES_MAX {
-            return writeln!(formatter, "# and so on: {} bytes", bytes.len());
+            written.push(format!("# and so on: {} bytes", bytes.len()));
+            break;
         }
         let line = same[0];
         if same.len() > SAME_MAX {
-            writeln!(formatter, "{name}: \\{{{}*{}}}\\", same.len(), Text(line))?;
+            written.push(format!("{name}: \\{{{}*{}}}\\", same.len(), Text(line)));
             continue;
         }
         let (text, end) = match line.strip_suffix(b"\r\n") {
             Some(text) => (text, ""),
             None => (line, "\\"),
         };
-        for _ in same {
-            writeln!(formatter, "{name}: {}{end}", Text(text))?;
-        }
+        written.extend(same.iter().map(|_| format!("{name}: {}{end}", Text(text))));
     }
-    Ok(())
+    written
 }
 
 /// Bytes with the escapes of transcripts; many of the same are said once.

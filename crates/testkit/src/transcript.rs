@@ -77,6 +77,7 @@ mod parse;
 mod pattern;
 mod play;
 
+pub use frame::status_words;
 pub use parse::{Malformed, parse, parse_directory};
 pub use pattern::{Match, Pattern, Piece, Values};
 pub use play::{Mismatch, Player, Stage, Tcp, Unix};

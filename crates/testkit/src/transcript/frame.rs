@@ -180,9 +180,19 @@ fn opcode(name: &str) -> Result<u8, String> {
     opcode.map(|opcode| opcode as u8).ok_or_else(|| format!("no opcode: {name}"))
 }
 
-fn words_of(code: u16) -> Vec<u8> {
+/// The word of a status in transcripts, empty for success, and the text that is its value; none for a status that
+/// transcripts do not know.
+#[must_use]
+pub fn status_words(code: u16) -> Option<(&'static str, &'static str)> {
+    if code == 0 {
+        return Some(("", ""));
+    }
     let status = STATUSES.iter().find(|(_, status)| status.code() == code);
-    status.map_or_else(Vec::new, |(_, status)| status.text().into())
+    status.map(|(name, status)| (*name, status.text()))
+}
+
+fn words_of(code: u16) -> Vec<u8> {
+    status_words(code).map_or_else(Vec::new, |(_, text)| text.into())
 }
 
 const STATUSES: &[(&str, Status)] = &[
