@@ -113,8 +113,9 @@ fn say() -> impl Strategy<Value = Step> {
 fn request() -> impl Strategy<Value = Request> {
     vec(any::<u8>(), 1..DECISIONS_MAX).prop_map(|bytes| {
         let mut choices = Choices::new(&bytes);
-        let written = match choices.below(4) {
-            0 => script::meta_requests(&mut choices),
+        let written = match choices.below(32) {
+            0..8 => script::meta_requests(&mut choices),
+            8 => return Request::of_operator(&mut choices),
             _ => script::request(&mut choices, LINE_LEN),
         };
         Request::settled(&written)

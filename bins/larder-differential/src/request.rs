@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use larder_protocol::StoreMode;
 use larder_testkit::reference::{Meaning, MetaCommand, read};
+use larder_testkit::script::Choices;
 
 use crate::known;
 
@@ -103,6 +104,14 @@ impl Request {
             }
             rest = after;
         }
+        request
+    }
+
+    /// What an operator says, and what is nearly that, where it leaves the server as it is.
+    pub(crate) fn of_operator(choices: &mut Choices<'_>) -> Self {
+        let mut request = Self { commands: 1, ..Self::default() };
+        request.push(choices.pick(HARMLESS).as_bytes());
+        request.push(choices.pick(&[LINE_END, b"\n"]));
         request
     }
 
@@ -250,7 +259,7 @@ fn filling(len: usize) -> Vec<u8> {
     bytes
 }
 
-/// What operators say has tests of its own: it is about the server and not about its items.
+/// What operators say has tests of its own, but for what is [`HARMLESS`]: it is about the server and not about its items.
 const ORDERS: &[&[u8]] = &[
     b"cache_memlimit",
     b"debugtime",
@@ -262,6 +271,44 @@ const ORDERS: &[&[u8]] = &[
     b"slabs",
     b"stats",
     b"watch",
+];
+
+/// What operators say that is refused, or that changes nothing of what conversations see.
+const HARMLESS: &[&str] = &[
+    "cache_memlimit",
+    "cache_memlimit -1",
+    "cache_memlimit 0",
+    "cache_memlimit 99999999999999999999",
+    "cache_memlimit x",
+    "extstore x 1",
+    "lru mode nosuch",
+    "lru nosuch",
+    "lru temp_ttl x",
+    "lru tune 1 2",
+    "lru tune 10 20 0.1 x",
+    "lru_crawler",
+    "lru_crawler crawl x",
+    "lru_crawler nosuch",
+    "lru_crawler sleep 1000001",
+    "lru_crawler sleep x",
+    "lru_crawler tocrawl x",
+    "refresh_certs",
+    "slabs",
+    "slabs automove x",
+    "slabs nosuch 1 2",
+    "slabs reassign 1 1",
+    "slabs reassign 1 x",
+    "slabs reassign 99 1",
+    "slabs reassign x 1",
+    "stats cachedump 0 x",
+    "stats cachedump 999 1",
+    "stats cachedump x",
+    "stats nosuch",
+    "verbosity",
+    "verbosity 1 2",
+    "verbosity 1 noreply",
+    "verbosity noreply",
+    "verbosity x",
 ];
 
 const CAS: &[u8] = b"{cas}";

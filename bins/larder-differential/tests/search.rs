@@ -50,7 +50,7 @@ fn a_server_that_answers_otherwise_is_found_and_the_conversation_made_small() {
     let text = difference.to_string();
     assert!(text.lines().count() < 60, "{text}");
     // It can be checked in.
-    let draft = parse(&text[text.find("== ").unwrap()..]).unwrap();
+    let draft = parse(&text[text.find("\n== ").unwrap()..]).unwrap();
     assert!(draft[0].exchanges() > 0, "{text}");
     assert!(draft[0].expectations().any(|expected| expected.debian.is_some()), "{text}");
 }
