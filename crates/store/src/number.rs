@@ -135,9 +135,7 @@ impl Inner {
         let mut digits = [b' '; DIGITS_MAX];
         let digits = write(value, &mut digits);
         if write_in_place(slot, digits) {
-            if now.since(slot.last_access) > ACCESS_AGE_MAX {
-                slot.last_access = now;
-            }
+            slot.last_access = now;
             let class = slot.class.into();
             let cas = items.renew_cas(index, counting.cas);
             if let Some(exptime) = counting.exptime {
@@ -160,10 +158,8 @@ impl Inner {
         };
         // What is longer is a new value, as in memcached: nobody has used it.
         let was_fetched = slot.was_fetched && len == value_len;
-        let is_old = now.since(slot.last_access) > ACCESS_AGE_MAX;
-        let last_access = if len == value_len && !is_old { slot.last_access } else { now };
         let body = filling.into_body(key_len);
-        let (cas, old) = items.replace(index, body, with, last_access);
+        let (cas, old) = items.replace(index, body, with, now);
         items.slots[index].was_fetched = was_fetched;
         let class = items.slots[index].class.into();
         drop(items);
@@ -236,6 +232,3 @@ fn write(mut number: u64, space: &mut [u8; DIGITS_MAX]) -> &[u8] {
 
 /// 2^64 - 1 has so many.
 const DIGITS_MAX: usize = 20;
-
-/// Counting leaves the time of the last access as it is up to this age, in seconds: memcached's interval of updates.
-const ACCESS_AGE_MAX: u32 = 60;

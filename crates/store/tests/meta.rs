@@ -409,9 +409,7 @@ impl Pair {
             (entry.is_stale, entry.is_key_encoded, won) = (false, false, false);
             entry.was_fetched = false;
         }
-        if entry.value.len() > width || self.now.since(entry.last_access) > 60 {
-            entry.last_access = self.now;
-        }
+        entry.last_access = self.now;
         self.map.insert(key, (entry, won));
     }
 
