@@ -356,6 +356,24 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "sign-behind",
+        fact: "1.6.18 looks for a sign behind a number of 64 bits, up to a NUL in memory of somebody else",
+        is_about: |words| {
+            let is_huge = |word: &[u8]| parse(word).is_some_and(|number| number >= 1 << 63);
+            let is_huge_flag = |word: &&[u8]| matches!(word.split_first(), Some((b'D' | b'J', number)) if is_huge(number));
+            match words {
+                [b"incr", _, delta, ..] => is_huge(delta),
+                [b"ma", _, flags @ ..] => flags.iter().any(is_huge_flag),
+                _ => false,
+            }
+        },
+        probe: |_| b"set probe 0 0 22\r\n18446744073709551615 -\r\nincr probe 0\r\n".to_vec(),
+        is_met: |larder, memcached| {
+            larder == b"STORED\r\n18446744073709551615\r\n"
+                && memcached == [b"STORED\r\n", NON_NUMERIC].concat()
+        },
+    },
+    Known {
         name: "sum-grows",
         fact: "1.6.18 gives the new exptime to the item that a longer number has replaced",
         is_about: |words| is_meta(words, b"ma") && has_flag(words, b"T"),

@@ -310,8 +310,8 @@ const DELETE: u8 = 0x04;
 /// How long a reply may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Enough that every shard has some, in all likelihood.
-const BURNT_KEYS: usize = 200;
+/// Enough that each of Larder's 64 shards has some: with 200 two were without.
+const BURNT_KEYS: usize = 1500;
 
 /// More than the numbers that the grammar makes up.
 const BURNT_NUMBERS: usize = 20;

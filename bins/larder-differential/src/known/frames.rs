@@ -158,6 +158,26 @@ pub(crate) const FRAMES: &[KnownFrame] = &[
     },
     KnownFrame {
         known: Known {
+            name: "sign-behind",
+            fact: "1.6.18 looks for a sign behind a number of 64 bits, up to a NUL in memory of somebody else",
+            is_about: |_| false,
+            probe: |_| {
+                let sum = of_probe(0x05, &[0; 20], &[]);
+                [set_probe(b"18446744073709551615 -".to_vec()), sum].concat()
+            },
+            is_met: |larder, memcached| {
+                statuses(larder) == [OK, OK] && statuses(memcached) == [OK, NON_NUMERIC]
+            },
+        },
+        is_about: |head, extras| {
+            let is_increment = matches!(head.opcode, 0x05 | 0x15);
+            let is_decrement = matches!(head.opcode, 0x06 | 0x16);
+            let is_huge = |at: usize| extras.get(at).is_some_and(|&byte| byte >= 0x80);
+            (is_increment && is_huge(0)) || ((is_increment || is_decrement) && is_huge(8))
+        },
+    },
+    KnownFrame {
+        known: Known {
             name: "value-reparsed",
             fact: "1.6.18 takes a value that a touch does not have for the next request",
             is_about: |_| false,
@@ -235,5 +255,6 @@ pub(crate) const AWAITED_MAX: usize = 1000;
 
 const OK: u16 = 0;
 const NOT_FOUND: u16 = 1;
+const NON_NUMERIC: u16 = 6;
 const INVALID: u16 = 4;
 const UNKNOWN: u16 = 0x81;
