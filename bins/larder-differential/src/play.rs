@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::conversation::{CONNECTIONS, Conversation, FIRST_OF_FRAMES, Probe, Step};
 use crate::frames;
 use crate::pair::{Counters, Pair, word};
-use crate::replies::{Excuses, Numbers, compare, shown};
+use crate::replies::{Excuses, Numbers, compare, is_cut_short, shown};
 use crate::request::{Piece, Request};
 use crate::wire::{Wire, exchange};
 
@@ -232,6 +232,12 @@ impl Play<'_> {
         let compared = match (self.is_probing, has_frames) {
             (true, _) => Ok(()),
             (false, true) => frames::compare(&replies[0], &replies[1], &mut self.numbers),
+            (false, false)
+                if closed == [true; 2] && is_cut_short(&replies, sent.len() + fence.len()) =>
+            {
+                *self.verdict.excuses.entry("cut-short").or_default() += 1;
+                Ok(())
+            }
             (false, false) => self.compare(&replies),
         };
         let connection = Some(connection);

@@ -12,6 +12,8 @@
 //! - **`t` of an item that is stored with a time in the past**: memcached says the negative number of seconds as an unsigned
 //!   one of 32 bits, Larder 0.
 //! - **The version.**
+//! - **Replies that are cut short**: memcached closes with bytes of its client unread, and the reset that follows takes replies
+//!   with it. Only where both closed, after more than memcached reads at once.
 //!
 //! Everything else counts: the order of flags and words, every blank, the bytes of values, sizes and classes.
 
@@ -58,6 +60,16 @@ pub(crate) fn compare(
         }
     }
 }
+
+/// Whether memcached's replies to so many bytes ended too soon because it closed a connection with bytes of its client
+/// unread, what did not fit its buffer: the system then resets it, and replies on their way are lost. Larder waits for
+/// its client to end.
+pub(crate) fn is_cut_short([larder, memcached]: &[Vec<u8>; 2], sent_len: usize) -> bool {
+    sent_len > READ_BUFFER_LEN && memcached.len() < larder.len() && larder.starts_with(memcached)
+}
+
+/// How many bytes memcached reads at once.
+const READ_BUFFER_LEN: usize = 16 * 1024;
 
 /// Whether these replies could hold CAS numbers, which are to be remembered even when they are the same.
 fn has_numbers(replies: &[u8]) -> bool {
