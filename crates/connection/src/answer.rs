@@ -56,7 +56,7 @@ impl Answer {
     pub(crate) fn commit<S: Service>(self, draft: S::Draft, service: &mut S, out: &mut Vec<u8>) {
         match self {
             Self::Frame(head) => {
-                let stored = service.commit(draft, binary::compare(&head));
+                let stored = service.commit(draft, head.compare());
                 binary::push_stored(&head, &stored, out);
             }
             Self::Status { .. } => {

@@ -139,11 +139,6 @@ const fn outcome(opcode: Opcode, status: protocol::Status) -> binary::Status {
     }
 }
 
-/// The number that an item must have, if a request says one.
-pub(crate) fn compare(head: &Head) -> Option<u64> {
-    (head.cas != 0).then_some(head.cas)
-}
-
 /// Bytes that are missing before the unfinished frame in `held` can be looked at again; at least one.
 pub(crate) fn missing_len(held: &[u8]) -> usize {
     let needed = match held.first_chunk() {

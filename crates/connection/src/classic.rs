@@ -34,6 +34,10 @@ pub(crate) fn answer<S: Service>(
         Request::Delete(delete) => (service.delete(delete.key, None), delete.quiet),
         Request::FlushAll(flush) => (service.flush_all(flush.delay), flush.quiet),
         Request::MemoryLimit(limit) => (service.set_memory_limit(limit.mebibytes), limit.quiet),
+        Request::MetaNoop => {
+            output.tail().extend_from_slice(b"MN\r\n");
+            return Next::Flush;
+        }
         Request::Order(order) => (service.obey(&order.change), order.quiet),
         Request::Quit => return Next::Close,
         Request::Shutdown(mode) => match service.shut_down(*mode) {
@@ -54,7 +58,7 @@ pub(crate) fn answer<S: Service>(
         }
         other => {
             meta::answer(other, output, service);
-            return if *other == Request::MetaNoop { Next::Flush } else { Next::Go };
+            return Next::Go;
         }
     };
     push_unless(quiet, status, output);

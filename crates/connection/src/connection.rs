@@ -384,7 +384,8 @@ impl<S: Service> Connection<S> {
             Err(refused) => {
                 match refused.reason.status() {
                     None => self.give_up(),
-                    Some(status) => self.push_unless(refused.quiet, status),
+                    Some(status) if !refused.quiet => self.push(status),
+                    Some(_) => {}
                 }
                 self.skip(refused.skip_len);
             }
@@ -455,12 +456,6 @@ impl<S: Service> Connection<S> {
 
     fn push(&mut self, status: Status) {
         self.output.tail().extend_from_slice(status.line());
-    }
-
-    fn push_unless(&mut self, quiet: bool, status: Status) {
-        if !quiet {
-            self.push(status);
-        }
     }
 
     fn is_full(&self) -> bool {

@@ -8,7 +8,6 @@ use larder_protocol::{
 };
 
 use crate::output::Output;
-use crate::reply::PIN_LEN_MIN;
 use crate::{Service, Stored, Value};
 
 /// The answer to a meta retrieval: where a service puts the item it found or created.
@@ -59,15 +58,8 @@ impl<V: Value> MetaReply<'_, V> {
         let flags = &self.meta.flags;
         let has_value = flags.value && flags.compare != Some(item.cas);
         self.push_head(item, value_len, has_value);
-        if !has_value {
-            return;
-        }
-        if data_len >= PIN_LEN_MIN {
-            self.output.push_pinned(pin(), data_len);
-        } else {
-            for piece in data {
-                self.output.tail().extend_from_slice(piece);
-            }
+        if has_value {
+            self.output.push_value(data_len, data, pin);
         }
     }
 
@@ -156,7 +148,6 @@ pub(crate) fn answer<S: Service>(
                 out.extend_from_slice(b"\r\n");
             }
         }
-        Request::MetaNoop => output.tail().extend_from_slice(b"MN\r\n"),
         _ => {}
     }
 }

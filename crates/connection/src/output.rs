@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::Value;
+use crate::reply::PIN_LEN_MIN;
 
 /// Bytes waiting for the socket, in order: copied runs with pinned values between them.
 ///
@@ -106,6 +107,23 @@ impl<V: Value> Output<V> {
     /// The end of the copied bytes, to append to.
     pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
+    }
+
+    /// Appends a value whose `len` bytes are all of `data`: a short one copied, a long one held by what `pin` returns.
+    #[inline]
+    pub(crate) fn push_value<'d>(
+        &mut self,
+        len: usize,
+        data: impl IntoIterator<Item = &'d [u8]>,
+        pin: impl FnOnce() -> V,
+    ) {
+        if len >= PIN_LEN_MIN {
+            self.push_pinned(pin(), len);
+            return;
+        }
+        for piece in data {
+            self.bytes.extend_from_slice(piece);
+        }
     }
 
     /// Appends the first `len` bytes of a value without copying them; at least one.

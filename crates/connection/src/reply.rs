@@ -50,13 +50,7 @@ impl<'a, V: Value> Reply<'a, V> {
             Form::Line { wants_cas } => {
                 let cas = wants_cas.then_some(cas);
                 push_value_head(self.output.tail(), key, flags, value_len, cas);
-                if data_len >= PIN_LEN_MIN {
-                    self.output.push_pinned(pin(), data_len);
-                } else {
-                    for piece in data {
-                        self.output.tail().extend_from_slice(piece);
-                    }
-                }
+                self.output.push_value(data_len, data, pin);
             }
             Form::Frame(head) => {
                 let left = push_frame_head(self.output.tail(), head, key, flags, cas, value_len);

@@ -25,6 +25,11 @@ impl Head {
     pub const fn args_len(&self) -> usize {
         self.extras_len + self.key_len
     }
+
+    /// The number that the item must have, if the request says one.
+    pub fn compare(&self) -> Option<u64> {
+        (self.cas != 0).then_some(self.cas)
+    }
 }
 
 /// A head that was refused, and how the connection stays in step after it.

@@ -92,7 +92,7 @@ pub struct Touch<'a> {
 pub fn parse_request<'a>(head: &Head, args: &'a [u8]) -> Option<Request<'a>> {
     let (extras, rest) = args.split_at_checked(head.extras_len)?;
     let (key, _) = rest.split_at_checked(head.key_len)?;
-    let compare = (head.cas != 0).then_some(head.cas);
+    let compare = head.compare();
     let get = |touch| Request::Get(Get { key, touch });
     // Appending has no extras, and needs none.
     let store = |mode| {
