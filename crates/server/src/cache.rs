@@ -70,10 +70,9 @@ impl Cache {
     }
 
     pub(crate) fn begin_datagram(&mut self, descriptor: i32) {
-        self.descriptor = descriptor;
+        self.begin_turn(descriptor);
         self.is_datagram = true;
         self.has_walked = false;
-        self.watched = self.shared.watchers.wanted();
     }
 
     /// Whether a request of this datagram walked the store.

@@ -77,21 +77,18 @@ impl Cache {
         mode: StoreMode,
         replaces: bool,
     ) -> Status {
-        self.tell_refusal(key, refusal, mode);
+        let (status, count) = match refusal {
+            Refusal::TooLarge => (Status::TooLarge, Count::StoreTooLarge),
+            Refusal::OutOfMemory | Refusal::Misused => (Status::OutOfMemory, Count::StoreNoMemory),
+        };
+        self.count(count);
+        // Of the item itself nothing is told, as with memcached.
+        self.tell_store(key, status, mode, None);
         if replaces {
             self.tell_lookup(key);
             self.shared.store.delete(key, self.now);
         }
-        match refusal {
-            Refusal::TooLarge => {
-                self.count(Count::StoreTooLarge);
-                Status::TooLarge
-            }
-            Refusal::OutOfMemory | Refusal::Misused => {
-                self.count(Count::StoreNoMemory);
-                Status::OutOfMemory
-            }
-        }
+        status
     }
 
     fn count_cas(&self, status: Status, class: usize) {

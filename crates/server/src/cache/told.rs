@@ -3,7 +3,7 @@
 
 use larder_connection::Stored;
 use larder_protocol::{Status, StoreMode, Streams};
-use larder_store::{Amended, Fetch, Miss, Refusal, Visit};
+use larder_store::{Amended, Fetch, Miss, Visit};
 
 use super::{Cache, ValueDraft};
 use crate::watch::{self, Item};
@@ -69,15 +69,6 @@ impl Cache {
         let (status, command) = (store_status(status), command(mode));
         let line = watch::item_store(key, status, command, item, self.now, self.descriptor);
         self.shared.watchers.record(Streams::MUTATIONS, &line);
-    }
-
-    /// Says that a value was refused before it came. Of its item nothing is told, as with memcached.
-    pub(super) fn tell_refusal(&self, key: &[u8], refusal: Refusal, mode: StoreMode) {
-        let status = match refusal {
-            Refusal::TooLarge => Status::TooLarge,
-            Refusal::OutOfMemory | Refusal::Misused => Status::OutOfMemory,
-        };
-        self.tell_store(key, status, mode, None);
     }
 
     /// Stores a value for watchers to see: that its key was looked up, and what became of it.

@@ -11,6 +11,7 @@ use nix::sys::time::TimeValLike as _;
 use super::Page;
 use crate::cache::VERSION;
 use crate::counters::{Count, Sums};
+use crate::maintenance::Maintenance;
 use crate::shared::Shared;
 use crate::worker::READ_LEN;
 
@@ -21,9 +22,10 @@ pub(super) fn push(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
     let items = shared.store.stats();
     push_commands(&sums, &items, page);
     push_server(shared, &sums, &items, page);
-    push_maintenance(shared, page);
+    let maintenance = *shared.maintenance.lock();
+    push_maintenance(shared, &maintenance, page);
     push_log(shared, page);
-    push_items(shared, &items, page);
+    push_items(&maintenance, &items, page);
 }
 
 fn push_process(shared: &Shared, now: Seconds, page: &mut Page<'_>) {
@@ -113,8 +115,7 @@ fn push_server(shared: &Shared, sums: &Sums, items: &Stats, page: &mut Page<'_>)
 }
 
 /// What memcached's crawler, list maintainer and page mover do. Without them it leaves out what they would count.
-fn push_maintenance(shared: &Shared, page: &mut Page<'_>) {
-    let maintenance = *shared.maintenance.lock();
+fn push_maintenance(shared: &Shared, maintenance: &Maintenance, page: &mut Page<'_>) {
     if maintenance.reassign {
         page.push_all(
             [
@@ -158,8 +159,8 @@ fn push_log(shared: &Shared, page: &mut Page<'_>) {
     page.push_all(["unexpected_napi_ids", "round_robin_fallback"].map(|name| (name, 0)));
 }
 
-fn push_items(shared: &Shared, items: &Stats, page: &mut Page<'_>) {
-    let is_maintained = shared.maintenance.lock().list_maintainer;
+fn push_items(maintenance: &Maintenance, items: &Stats, page: &mut Page<'_>) {
+    let is_maintained = maintenance.list_maintainer;
     page.push_all([
         ("bytes", items.bytes),
         ("curr_items", items.items),

@@ -9,7 +9,7 @@ use super::Watchers;
 
 /// What waits for one watcher; dropping it ends the watch.
 ///
-/// Boxed, so that letting go of a connection's state, which every request does, knows little of it.
+/// Boxed, so that the state of a connection, which moves with every value, is no larger for those few who watch.
 #[derive(Debug)]
 pub(crate) struct LogFeed(Box<Place>);
 
