@@ -9,7 +9,10 @@ mod draft;
 mod fetch;
 mod filling;
 mod ghost;
+#[cfg(feature = "hold-times")]
+mod hold_times;
 mod item;
+mod lock;
 mod number;
 mod observer;
 mod queues;
@@ -29,6 +32,8 @@ pub use commit::{Committed, Condition, Outcome, Terms};
 pub use config::{Config, Eviction};
 pub use draft::{Draft, Refusal};
 pub use fetch::{Creation, Fetch, Fetched, Recache};
+#[cfg(feature = "hold-times")]
+pub use hold_times::HoldTimes;
 pub use item::{Item, Slices};
 pub use number::{AdjustError, Adjusted, Counting, Delta};
 pub use observer::Observer;

@@ -5,11 +5,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
-
 use crate::account::{Account, Grant, Need, Pool, allocation_bytes};
 use crate::ghost::Ghost;
 use crate::item::{Body, Kept};
+use crate::lock::{Guard, Lock, Watch};
 use crate::observer::Observer;
 use crate::queues::{FREQUENCY_MAX, Queues};
 use crate::reap::{Pass, SLICE};
@@ -22,27 +21,29 @@ use crate::visit::Visit;
 /// A lock, what it guards, and the memory account beside it.
 #[repr(align(128))]
 pub(crate) struct Shard {
-    items: Mutex<Items>,
+    items: Lock<Items>,
     pub(crate) account: Arc<Account>,
 }
 
 impl Shard {
-    pub(crate) fn new(pool: &Arc<Pool>, rules: Rules) -> Self {
+    pub(crate) fn new(pool: &Arc<Pool>, rules: Rules, watch: &Watch) -> Self {
         let account = Arc::new(Account::new(Arc::clone(pool)));
         let items = Items::new(rules, Arc::clone(&account));
         account.force(items.index_bytes());
-        Self { items: Mutex::new(items), account }
+        Self { items: Lock::new(items, watch), account }
     }
 
     /// Locks the shard and lets a flush that has come due happen.
-    pub(crate) fn lock(&self, now: Seconds) -> MutexGuard<'_, Items> {
+    #[cfg_attr(feature = "hold-times", track_caller)]
+    pub(crate) fn lock(&self, now: Seconds) -> Guard<'_, Items> {
         let mut items = self.items.lock();
         items.arrive(now);
         items
     }
 
     /// Locks the shard where time does not matter.
-    pub(crate) fn lock_any_time(&self) -> MutexGuard<'_, Items> {
+    #[cfg_attr(feature = "hold-times", track_caller)]
+    pub(crate) fn lock_any_time(&self) -> Guard<'_, Items> {
         self.items.lock()
     }
 }

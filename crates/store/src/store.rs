@@ -9,6 +9,7 @@ use ahash::RandomState;
 use crate::account::{Pool, allocation_bytes};
 use crate::config::{Config, Eviction};
 use crate::item::Kept;
+use crate::lock::Watch;
 use crate::reap::SLICE;
 use crate::seconds::{Expiry, Seconds};
 use crate::shard::{Farewell, Found, Released, Rules, Shard};
@@ -36,6 +37,8 @@ pub(crate) struct Inner {
     /// Where the next search for memory outside the own shard begins, and the next sweep.
     pub(crate) next_victim: AtomicUsize,
     pub(crate) next_swept: AtomicUsize,
+    /// What the locks record with.
+    pub(crate) watch: Watch,
     hasher: RandomState,
 }
 
@@ -53,9 +56,10 @@ impl Store {
             cas_step: shard_count as u64,
             observer: config.observer,
         };
+        let watch = Watch::default();
         let shard = |index| {
             let rules = Rules { cas_first: index + 1, ..rules.clone() };
-            Shard::new(&pool, rules)
+            Shard::new(&pool, rules, &watch)
         };
         let hasher = config.seed.map_or_else(RandomState::new, |seed| {
             RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x243F_6A88_85A3_08D3)
@@ -68,6 +72,7 @@ impl Store {
             item_bytes_max: config.item_bytes_max,
             next_victim: AtomicUsize::new(0),
             next_swept: AtomicUsize::new(0),
+            watch: watch.clone(),
             hasher,
         };
         inner.shards[0].account.force(inner.fixed_bytes());
@@ -259,6 +264,7 @@ impl Inner {
         allocation_bytes(size_of::<Self>())
             + allocation_bytes(size_of_val::<[u32]>(&self.rules.size_classes))
             + allocation_bytes(size_of::<Pool>())
+            + self.watch.bytes()
     }
 }
 

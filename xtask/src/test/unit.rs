@@ -13,6 +13,10 @@ pub(super) fn workspace(tally: &mut Tally) {
     let mut command = cargo();
     command.args(["test", "--workspace", "--no-fail-fast"]);
     tally.push(counted("cargo test", command));
+    // No member asks for this feature: cargo would give it to the server too.
+    let mut command = cargo();
+    command.args(["test", "--package=larder-store", "--features=hold-times", "--no-fail-fast"]);
+    tally.push(counted("cargo test with hold-times", command));
 }
 
 /// Every example of every crate runs to its end.

@@ -32,7 +32,7 @@ pub(crate) fn tidy() -> Tally {
 }
 
 /// The checks that cargo's own tools make.
-fn cargo_checks() -> [(&'static str, Command); 4] {
+fn cargo_checks() -> [(&'static str, Command); 5] {
     let with = |args: &[&str]| {
         let mut command = cargo();
         command.current_dir(source_root()).args(args);
@@ -44,6 +44,17 @@ fn cargo_checks() -> [(&'static str, Command); 4] {
         ("format", with(&["fmt", "--all", "--check"])),
         ("format of fuzz", with(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"])),
         ("lints", with(&["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"])),
+        (
+            "lints of hold-times",
+            with(&[
+                "clippy",
+                "--package=larder-store",
+                "--features=hold-times",
+                "--all-targets",
+                "--",
+                "-Dwarnings",
+            ]),
+        ),
         ("documentation", documentation),
     ]
 }
