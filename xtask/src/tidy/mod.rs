@@ -268,7 +268,7 @@ const PROMISES: [(&str, &[&str]); 10] = [
     ("crates/protocol/src/lib.rs", &["#![no_std]", "#![forbid(unsafe_code)]"]),
     ("crates/connection/src/lib.rs", &["#![no_std]", "#![forbid(unsafe_code)]"]),
     ("crates/pool/src/lib.rs", &["#![no_std]", "#![forbid(unsafe_code)]"]),
-    ("crates/store/src/lib.rs", &["#![forbid(unsafe_code)]"]),
+    ("crates/store/src/lib.rs", &["#![deny(unsafe_code)]"]),
     ("crates/dispatch/src/lib.rs", &["#![forbid(unsafe_code)]"]),
     ("crates/server/src/lib.rs", &["#![forbid(unsafe_code)]"]),
     ("crates/testkit/src/lib.rs", &["#![forbid(unsafe_code)]"]),
