@@ -1,6 +1,12 @@
 //! A trace: what was asked of a cache, in order.
 
+mod numbers;
+mod orm;
+
 use std::fmt;
+
+pub(crate) use numbers::Numbers;
+pub(crate) use orm::orm_accesses;
 
 /// One request of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +88,11 @@ impl fmt::Debug for Trace {
         let Self { name, accesses } = self;
         write!(f, "Trace {{ {name:?}, {} accesses }}", accesses.len())
     }
+}
+
+/// The nearest length that a key may have.
+pub(crate) fn clamp_key_len(len: u64) -> u16 {
+    u16::try_from(len).unwrap_or(KEY_LEN_MAX).clamp(KEY_LEN_MIN, KEY_LEN_MAX)
 }
 
 /// Digits of base 64 that may stand in a key. `-`, the padding, is the digit of no number.
