@@ -3,8 +3,12 @@
 
 mod make;
 mod random;
+mod read;
 mod sizes;
 mod trace;
+mod write;
 
 pub use make::{CATALOGUE, Recipe, SEED, make};
-pub use trace::{Access, KEY_LEN_MAX, KEY_LEN_MIN, Trace, Verb};
+pub use read::{Format, ReadError, read};
+pub use trace::{Access, Facts, KEY_LEN_MAX, KEY_LEN_MIN, Trace, Verb};
+pub use write::write;

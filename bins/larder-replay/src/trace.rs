@@ -1,10 +1,12 @@
 //! A trace: what was asked of a cache, in order.
 
+mod facts;
 mod numbers;
 mod orm;
 
 use std::fmt;
 
+pub use facts::Facts;
 pub(crate) use numbers::Numbers;
 pub(crate) use orm::orm_accesses;
 
@@ -69,18 +71,6 @@ impl Trace {
     pub fn keys(&self) -> u64 {
         self.accesses.iter().map(|access| access.key + 1).max().unwrap_or(0)
     }
-
-    /// Bytes of all different keys and of the values that they had last: what a cache without overhead would need.
-    #[must_use]
-    pub fn footprint(&self) -> u64 {
-        let mut lens = vec![0_u64; usize::try_from(self.keys()).unwrap_or(usize::MAX)];
-        for access in &self.accesses {
-            if let Some(len) = usize::try_from(access.key).ok().and_then(|key| lens.get_mut(key)) {
-                *len = u64::from(access.key_len) + u64::from(access.value_len);
-            }
-        }
-        lens.iter().sum()
-    }
 }
 
 impl fmt::Debug for Trace {
@@ -106,17 +96,17 @@ pub const KEY_LEN_MAX: u16 = 250;
 
 #[cfg(test)]
 mod tests {
-    use super::{Access, Trace, Verb};
+    use super::{Access, Verb};
 
-    fn access(key: u64, key_len: u16, value_len: u32) -> Access {
-        Access { key, at: 0, value_len, ttl: 0, key_len, verb: Verb::Get }
+    fn access(key: u64, key_len: u16) -> Access {
+        Access { key, at: 0, value_len: 0, ttl: 0, key_len, verb: Verb::Get }
     }
 
     #[test]
     fn keys_are_numbers_padded_to_their_length() {
         let check = |key: u64, key_len: u16, expected: &str| {
             let mut bytes = b"get ".to_vec();
-            access(key, key_len, 0).push_key(&mut bytes);
+            access(key, key_len).push_key(&mut bytes);
             assert_eq!(String::from_utf8(bytes).unwrap(), format!("get {expected}"));
         };
         check(0, 6, "-----0");
@@ -130,12 +120,5 @@ mod tests {
     #[test]
     fn an_access_takes_24_bytes() {
         assert_eq!(size_of::<Access>(), 24);
-    }
-
-    #[test]
-    fn the_footprint_counts_each_key_once_with_its_last_value() {
-        let accesses = vec![access(0, 10, 5), access(1, 20, 7), access(0, 10, 100)];
-        let trace = Trace { name: "t".to_owned(), accesses };
-        assert_eq!((trace.keys(), trace.footprint()), (2, 137));
     }
 }
