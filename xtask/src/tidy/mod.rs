@@ -49,6 +49,7 @@ fn cargo_checks() -> [(&'static str, Command); 5] {
             with(&[
                 "clippy",
                 "--package=larder-store",
+                "--package=larder-pressure",
                 "--features=hold-times",
                 "--all-targets",
                 "--",
