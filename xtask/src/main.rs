@@ -10,6 +10,7 @@ mod bench;
 mod ci;
 mod fuzz;
 mod load;
+mod pressure;
 mod process;
 mod tally;
 mod test;
@@ -55,9 +56,14 @@ fn dispatch(given: &[String]) -> Result<ExitCode, String> {
     if is_load {
         return Ok(load::run(&rest[1..]));
     }
+    let is_pressure = task == "bench" && pressure::is_meant(rest);
+    let help = if is_pressure { pressure::HELP } else { help };
     if help == HELP || rest.iter().any(|word| word == "-h" || word == "--help") {
         print!("{help}");
         return Ok(ExitCode::SUCCESS);
+    }
+    if is_pressure {
+        return Ok(pressure::run(&rest[1..])?.finish());
     }
     Ok(run(task, rest)?.finish())
 }
@@ -109,6 +115,7 @@ Usage: cargo xtask TASK
   test [STEP] [OPTIONS]           every test; installs what the client suites need
   bench [LAYER] [--quick]         criterion benches
   bench load [OPTIONS]            the server under load, beside memcached
+  bench store WHAT [OPTIONS]      the item store under memory pressure, beside memcached
   fuzz [TARGET] [--seconds N]     fuzz targets
   ci                              all of it, in the order of the continuous integration
 
