@@ -55,6 +55,8 @@ impl Store {
     /// are evicted here, the rest by [`Self::sweep`], and until it is reached the store does not grow. Without
     /// eviction it is approached as items go.
     pub fn set_memory_limit(&self, bytes: u64, now: Seconds) {
+        // Nothing is evicted for bytes that nobody uses.
+        self.inner.release_spare();
         self.inner.pool.set_limit(bytes);
         self.sweep(now, SLICE as usize * self.inner.shards.len());
     }
@@ -183,12 +185,17 @@ impl Inner {
                 }
             }
             // What the others keep for themselves is the last resort, and so is another round.
-            for shard in &self.shards {
-                shard.account.release_all();
-            }
+            self.release_spare();
             if search.missing() == 0 || !search.progress {
                 return search.missing() == 0;
             }
+        }
+    }
+
+    /// What shards have drawn and do not use is everybody's again.
+    fn release_spare(&self) {
+        for shard in &self.shards {
+            shard.account.release_all();
         }
     }
 
