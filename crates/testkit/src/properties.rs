@@ -7,6 +7,7 @@ mod binary;
 mod machine;
 mod meta;
 mod parser;
+mod store;
 mod udp;
 
 pub use binary::{
@@ -20,4 +21,6 @@ pub use machine::{
 pub(crate) use meta::META_NAMES;
 pub use meta::meta;
 pub use parser::{parser, parser_agrees, parser_is_total, requests_round_trip};
+pub(crate) use store::store_seeds;
+pub use store::{slices_change_nothing, store, store_is_a_map};
 pub use udp::udp;

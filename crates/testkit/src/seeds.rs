@@ -1,10 +1,12 @@
-//! What fuzzing starts from: the conversations of the transcripts, in the shape of each target's inputs.
+//! What fuzzing starts from: the conversations of the transcripts, in the shape of each target's inputs; for the store, operations
+//! of every kind.
 //!
 //! They are made anew for every run (`cargo xtask fuzz`), so that a new transcript is fuzzed from the day it is written.
 //! What no transcript says is in `fuzz/seeds`, by hand.
 
 use larder_protocol::binary::Opcode;
 
+use crate::properties::store_seeds;
 use crate::reference::ClientFrame;
 use crate::transcript::{Piece, Step, Transcript};
 
@@ -35,6 +37,7 @@ pub fn seeds(files: &[(String, Vec<Transcript>)]) -> Vec<Seed> {
     seeds.extend(seeds_of("connection", RAW_HEAD, &said, frames));
     seeds.extend(seeds_of("meta", b"", &said, meta_lines));
     seeds.extend(seeds_of("parser", b"", &said, lines));
+    seeds.extend(store_seeds().map(|(name, input)| Seed { target: "store", name, input }));
     seeds.extend(seeds_of("udp", DATAGRAM_HEAD, &said, <[u8]>::to_vec));
     seeds
 }

@@ -74,6 +74,14 @@ fn inputs_of_the_parser() {
 }
 
 #[test]
+fn inputs_of_the_store() {
+    check("store", |input| {
+        properties::store_is_a_map(input);
+        properties::slices_change_nothing(input);
+    });
+}
+
+#[test]
 fn inputs_of_datagrams() {
     check("udp", properties::udp);
 }

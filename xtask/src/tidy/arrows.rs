@@ -121,7 +121,8 @@ const ARROWS: [Arrows; 15] = [
     },
     Arrows {
         package: "larder-testkit",
-        inner: &["larder-connection", "larder-protocol"],
+        // What it judges; for development only.
+        inner: &["larder-connection", "larder-protocol", "larder-store"],
         outer: Some(&[]),
     },
     Arrows { package: "larder", inner: &["larder-server"], outer: None },

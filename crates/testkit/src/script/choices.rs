@@ -27,6 +27,12 @@ impl<'c> Choices<'c> {
         self.position >= self.bytes.len()
     }
 
+    /// How many bytes were read; of endless ones, since they began again.
+    #[must_use]
+    pub const fn taken(&self) -> usize {
+        self.position
+    }
+
     /// The next byte.
     pub fn byte(&mut self) -> u8 {
         let byte = self.bytes.get(self.position).copied().unwrap_or_default();
