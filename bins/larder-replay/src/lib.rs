@@ -4,11 +4,13 @@
 mod make;
 mod random;
 mod read;
+mod replay;
 mod sizes;
 mod trace;
 mod write;
 
 pub use make::{CATALOGUE, Recipe, SEED, make};
 pub use read::{Format, ReadError, read};
+pub use replay::{Error, Memory, Plan, Progress, Report, Tally, replay};
 pub use trace::{Access, Facts, KEY_LEN_MAX, KEY_LEN_MIN, Trace, Verb};
 pub use write::write;

@@ -8,15 +8,19 @@
 )]
 
 mod options;
+mod progress;
 
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread::{self, ScopedJoinHandle};
 
 use clap::Parser;
-use larder_replay::{Facts, Trace, write};
-use options::{Options, Task, TraceArgs, catalogue};
+use larder_replay::{Facts, Plan, Report, Trace, replay, write};
+use options::{Options, ServerArgs, Task, TraceArgs, catalogue};
+use progress::Line;
+use serde_json::Value;
 
 fn main() -> ExitCode {
     match run(Options::parse().task) {
@@ -32,6 +36,7 @@ fn run(task: Task) -> Result<ExitCode, String> {
     match task {
         Task::List => println!("{}", catalogue()),
         Task::Show { trace, json } => show(&trace, json)?,
+        Task::Run { trace, servers, json } => play(&trace.load()?, &servers, json)?,
         Task::Make { trace, output } => save(&trace.load()?, output.as_deref())?,
     }
     Ok(ExitCode::SUCCESS)
@@ -48,6 +53,39 @@ fn show(trace: &TraceArgs, json: bool) -> Result<(), String> {
         println!("{}\n{facts}", trace.name);
     }
     Ok(())
+}
+
+fn play(trace: &Trace, servers: &ServerArgs, json: bool) -> Result<(), String> {
+    let plans = servers.plans()?;
+    let play = |plan: &Plan, progress: &Line| {
+        let report = replay(trace, plan, |now| progress.show(plan.server, now));
+        report.map_err(|error| format!("{}: {error}", plan.server))
+    };
+    let results: Vec<_> = if servers.at_once {
+        // One line cannot show several servers: each keeps to itself.
+        let quiet = Line::quiet();
+        thread::scope(|scope| {
+            let players = plans.iter().map(|plan| scope.spawn(|| play(plan, &quiet)));
+            let players: Vec<_> = players.collect();
+            players.into_iter().map(joined).collect()
+        })
+    } else {
+        let line = Line::new();
+        plans.iter().map(|plan| play(plan, &line)).collect()
+    };
+    let reports = results.into_iter().collect::<Result<Vec<Report>, String>>()?;
+    if json {
+        let reports: Vec<_> = reports.iter().map(Report::json).collect();
+        println!("{:#}", Value::from(reports));
+    } else {
+        let reports: Vec<_> = reports.iter().map(Report::to_string).collect();
+        println!("{}", reports.join("\n\n"));
+    }
+    Ok(())
+}
+
+fn joined<T>(player: ScopedJoinHandle<'_, Result<T, String>>) -> Result<T, String> {
+    player.join().unwrap_or_else(|_| Err("a replay ended in a panic".to_owned()))
 }
 
 fn save(trace: &Trace, output: Option<&Path>) -> Result<(), String> {
