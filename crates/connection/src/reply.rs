@@ -7,9 +7,10 @@ use larder_protocol::push_value_head;
 
 use crate::{Output, Value};
 
-/// Shortest data that is sent from item memory instead of being copied, in bytes. Copying wins up to 1 KiB and loses
-/// from 2 KiB on (`cargo bench -p larder-benches --bench connection -- pin`).
-pub const PIN_LEN_MIN: usize = 2048;
+/// Shortest data that is sent from item memory instead of being copied, in bytes. Where both are possible copying wins up to
+/// 1 KiB and loses from 2 KiB on (`cargo bench -p larder-benches --bench connection -- pin`); but a store may keep what is
+/// shorter than this together with other items, and a pin would be a copy of its own.
+pub const PIN_LEN_MIN: usize = 8 << 10;
 
 /// The answer to one key of a retrieval.
 #[derive(Debug)]

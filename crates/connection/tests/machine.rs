@@ -274,13 +274,18 @@ fn a_full_output_stalls_and_goes_on() {
 
 #[test]
 fn small_outputs_change_nothing() {
-    let value = "y".repeat(3000);
-    let input = format!("set k 0 0 3000\r\n{value}\r\nget k a k\r\nget k\r\nversion\r\nquit\r\n");
-    let hit = format!("VALUE k 0 3000\r\n{value}\r\n");
-    let expected = format!("STORED\r\n{hit}{hit}END\r\n{hit}END\r\nVERSION 1.6.45\r\n<closed>");
-    for output_len in [1, 2, 19, 3000, 3019, 3020, 6040] {
-        let limits = Limits { output_len, ..Limits::default() };
-        check_under(limits, Rules::default(), input.as_bytes(), expected.as_bytes());
+    // One that is copied, and one that is sent from where it lies.
+    for len in [3000, 9000] {
+        let value = "y".repeat(len);
+        let gets = "get k a k\r\nget k\r\nversion\r\nquit\r\n";
+        let input = format!("set k 0 0 {len}\r\n{value}\r\n{gets}");
+        let hit = format!("VALUE k 0 {len}\r\n{value}\r\n");
+        let hits = format!("{hit}{hit}END\r\n{hit}END\r\n");
+        let expected = format!("STORED\r\n{hits}VERSION 1.6.45\r\n<closed>");
+        for output_len in [1, 2, 19, len, len + 19, len + 20, 2 * len + 40] {
+            let limits = Limits { output_len, ..Limits::default() };
+            check_under(limits, Rules::default(), input.as_bytes(), expected.as_bytes());
+        }
     }
 }
 
@@ -351,9 +356,9 @@ fn a_connection_says_what_it_waits_for() {
     says(&[b'x'; 9_000_002], Phase::Command, false, nothing);
     says(b"get k\r\n", Phase::Reply, false, replies(5));
     says(b"get k k", Phase::Reply, true, Unfinished { command_bytes: 7, ..replies(5) });
-    says(b"\r\nset k 0 0 3000 noreply\r\n", Phase::Value, true, replies(10));
-    says(&[b'x'; 3000], Phase::Value, true, Unfinished { value_bytes: 3000, ..replies(10) });
-    let head = b"VALUE k 0 3000\r\n".len();
+    says(b"\r\nset k 0 0 9000 noreply\r\n", Phase::Value, true, replies(10));
+    says(&[b'x'; 9000], Phase::Value, true, Unfinished { value_bytes: 9000, ..replies(10) });
+    let head = b"VALUE k 0 9000\r\n".len();
     let pinned = Unfinished { replies_in_flight: 1, ..replies(15 + head) };
     says(b"\r\nget k\r\n", Phase::Reply, false, pinned);
     says(b"quit\r\nversion\r\n", Phase::Closing, false, pinned);
@@ -418,8 +423,8 @@ fn progress_is_what_the_peer_makes() {
 
 #[test]
 fn a_reset_connection_knows_nothing_of_the_last_client() {
-    let value = "z".repeat(5000);
-    let stored = format!("set k 0 0 5000\r\n{value}\r\nget k\r\n");
+    let value = "z".repeat(9000);
+    let stored = format!("set k 0 0 9000\r\n{value}\r\nget k\r\n");
     for last in ["get k", "set k 0 0 10\r\nab", "set k x 0 10\r\nab", "quit\r\n", "gets"] {
         let mut client = Client::new(Limits::default(), Rules::default());
         client.says(format!("{stored}{last}").as_bytes());

@@ -95,7 +95,9 @@ pub(super) fn value_len(choices: &mut Choices<'_>) -> usize {
         0..7 => choices.below(32),
         7 => 0,
         8 => 256 + choices.below(256),
-        9..12 => 2040 + choices.below(16),
+        9..11 => 2040 + choices.below(16),
+        // What is this long is not copied any more, but sent from where it lies.
+        11 => 8184 + choices.below(16),
         12 => 2990 + choices.below(20),
         13 => 16_370 + choices.below(30),
         14 => 96 * choices.below(256),
