@@ -250,6 +250,9 @@ pub(crate) enum Need {
     Room(u64),
     /// So many bytes that the system refused to allocate, though the limit allows them. They were given back to the account.
     Memory(u64),
+    /// So many cells of the heap, at most a block's: they can be had by freeing bodies of large items, or a block's bytes below
+    /// the limit.
+    Cells(usize),
 }
 
 /// What an allocation of this size takes from the system, by the rules of glibc: a word of header, 16-byte steps, at

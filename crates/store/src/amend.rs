@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::account::{Account, Grant, Need};
+use crate::account::{Grant, Need};
 use crate::draft::Refusal;
 use crate::filling::Filling;
+use crate::heap::Heap;
 use crate::item::{Body, LINE_END};
 use crate::seconds::Seconds;
 use crate::shard::{Attributes, Farewell, Found, Items, Released};
@@ -69,8 +70,11 @@ impl Store {
         let inner = &*self.inner;
         let hash = inner.hash(key);
         let home = inner.shard_index(hash);
-        let amended = inner
-            .with_room(home, now, |grant| Ok(inner.try_amend(hash, key, amendment, now, grant)))?;
+        let amended = inner.with_room(
+            home,
+            || now,
+            |grant| Ok(inner.try_amend(hash, key, amendment, now, grant)),
+        )?;
         amended.ok_or(Refusal::OutOfMemory)
     }
 }
@@ -97,7 +101,7 @@ impl Inner {
         }
         let (class, cas_before) = (slot.class.into(), slot.cas);
         if amendment.empties {
-            let body = empty_body(key, slot.key_len, &shard.account, grant)?;
+            let body = empty_body(key, slot.key_len, &shard.heap, grant)?;
             let expiry = amendment.exptime.flatten().into();
             let cas = amendment.cas.or(Some(cas_before));
             let with = Attributes { cas, ..Attributes::new(0, expiry) };
@@ -125,12 +129,12 @@ impl Items {
 pub(crate) fn empty_body(
     key: &[u8],
     key_len: u8,
-    account: &Arc<Account>,
+    heap: &Arc<Heap>,
     grant: &mut Grant<'_>,
 ) -> Result<Body, Need> {
-    let len = key.len() + LINE_END.len();
-    let mut filling = Filling::paid(len, account, grant)?;
-    filling.push(key);
-    filling.push(&LINE_END);
+    let mut filling = Filling::new(key.len() + LINE_END.len(), heap);
+    filling.reserve(heap, grant)?;
+    filling.push_all(key);
+    filling.push_all(&LINE_END);
     Ok(filling.into_body(key_len))
 }

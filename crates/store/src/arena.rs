@@ -109,6 +109,11 @@ unsafe impl Send for Segment {}
 unsafe impl Sync for Segment {}
 
 impl Segment {
+    /// Its bytes, for a block to lend out in parts. The segment owns them as before.
+    pub(crate) fn as_non_null(&self) -> NonNull<[u8]> {
+        self.bytes
+    }
+
     /// Makes all bytes 0 by giving the pages back; says whether that could be done.
     #[cfg(target_os = "linux")]
     fn discard(&mut self) -> bool {

@@ -1,13 +1,10 @@
 //! Storing: a draft becomes an item, under a condition.
 
-use std::sync::Arc;
-
-use crate::account::{Account, Grant, Need};
+use crate::account::{Grant, Need};
 use crate::draft::{Draft, Refusal};
-use crate::filling::{Filling, join};
-use crate::item::{Body, Item, Kept, LINE_END, Slices};
+use crate::item::Body;
 use crate::seconds::Seconds;
-use crate::shard::{Attributes, Found, Items, Released};
+use crate::shard::{Found, Released};
 use crate::store::{Inner, Store};
 
 /// What must hold for a draft to be stored, and how.
@@ -104,13 +101,18 @@ impl Store {
         draft.attributes.cas = terms.cas;
         draft.attributes.marks.is_key_encoded = terms.is_key_encoded;
         let joining = matches!(condition, Condition::Append | Condition::Prepend);
-        let committed = inner.with_room(home, now, |grant| {
-            if joining {
-                inner.try_join(&mut draft, condition, terms, now, grant)
-            } else {
-                Ok(inner.try_store(&mut draft, condition, terms, now, grant))
-            }
-        })?;
+        let mut joint = None;
+        let committed = inner.with_room(
+            home,
+            || now,
+            |grant| {
+                if joining {
+                    inner.try_join(&mut draft, condition, terms, now, grant, &mut joint)
+                } else {
+                    Ok(inner.try_store(&mut draft, condition, terms, now, grant))
+                }
+            },
+        )?;
         if let Some(committed) = committed {
             return Ok(committed);
         }
@@ -124,7 +126,7 @@ impl Store {
 
 impl Inner {
     /// Stores the draft as it is. Bytes that are missing are an error here only, to go on with when they are there.
-    fn try_store(
+    pub(crate) fn try_store(
         &self,
         draft: &mut Draft,
         condition: Condition,
@@ -183,126 +185,4 @@ impl Inner {
         drop(old);
         Ok(Committed { outcome: Outcome::Stored { cas }, value_len })
     }
-
-    /// Stores what was to be joined to an item that there is not, if that is wanted; none if there is one by now.
-    fn create_joined(
-        &self,
-        draft: &mut Draft,
-        terms: &Terms,
-        now: Seconds,
-        grant: &mut Grant<'_>,
-    ) -> Option<Result<Committed, Need>> {
-        let value_len = draft.value_len();
-        let refused = Committed { outcome: Outcome::NotStored, value_len };
-        if !terms.creates {
-            return Some(Ok(refused));
-        }
-        match self.try_store(draft, Condition::Add, terms, now, grant) {
-            Ok(Committed { outcome: Outcome::NotStored, .. }) => None,
-            created => Some(created),
-        }
-    }
-
-    /// Stores the item's value and the draft's, one after the other.
-    ///
-    /// A short value is joined under the lock. For a long one that is too slow: it is pinned, joined outside, and put in its
-    /// place if it is still there; each time it is not, somebody else has stored.
-    fn try_join(
-        &self,
-        draft: &mut Draft,
-        condition: Condition,
-        terms: &Terms,
-        now: Seconds,
-        grant: &mut Grant<'_>,
-    ) -> Result<Result<Committed, Need>, Refusal> {
-        let shard = self.shard(draft.hash);
-        loop {
-            let mut items = shard.lock(now);
-            let mut bodies = Released::default();
-            let found = items.find_live_to_store(draft.hash, draft.key(), now, &mut bodies);
-            let Found::Live(index) = found else {
-                drop(items);
-                match self.create_joined(draft, terms, now, grant) {
-                    Some(created) => return Ok(created),
-                    None => continue,
-                }
-            };
-            let slot = &items.slots[index];
-            if terms.compare.is_some_and(|cas| cas != 0 && cas != slot.cas) {
-                let value_len = draft.value_len();
-                return Ok(Ok(Committed { outcome: Outcome::Exists, value_len }));
-            }
-            let cas_before = slot.cas;
-            let value_len = slot.value_len() + draft.value_len();
-            let with = Attributes { cas: terms.cas, ..Attributes::new(slot.flags, slot.expiry) };
-            let key_len = usize::from(draft.key_len);
-            if self.rules.item_bytes(key_len, with.flags, value_len) > self.item_bytes_max {
-                return Err(Refusal::TooLarge);
-            }
-            let bytes = Filling::whole_bytes(key_len + value_len + LINE_END.len());
-            if let Err(need) = grant.spend(bytes) {
-                return Ok(Err(need));
-            }
-            let filling = match &slot.body {
-                Body::Owned(_) => {
-                    joined(draft, condition, &slot.body.data(draft.key_len), &shard.account)
-                }
-                Body::Shared(_) => {
-                    let pinned = slot.body.pin(draft.key_len, &shard.account);
-                    drop(items);
-                    let filling = joined(draft, condition, &pinned.slices(), &shard.account);
-                    items = shard.lock(now);
-                    if !is_still_there(&items, index, &pinned, cas_before)
-                        || !is_live(&items, index, now)
-                    {
-                        drop(items);
-                        drop(filling);
-                        shard.account.credit(bytes);
-                        continue;
-                    }
-                    filling
-                }
-            };
-            let Some(filling) = filling else {
-                drop(items);
-                shard.account.credit(bytes);
-                return Ok(Err(Need::Memory(bytes)));
-            };
-            debug_assert_eq!(filling.charged(), bytes, "joined bytes are paid for");
-            let body = filling.into_body(draft.key_len);
-            let with = Attributes { expiry: items.slots[index].expiry, ..with };
-            let (cas, old): (u64, Option<Arc<Kept>>) = items.replace(index, body, with, now);
-            drop(items);
-            drop(old);
-            return Ok(Ok(Committed { outcome: Outcome::Stored { cas }, value_len }));
-        }
-    }
-}
-
-fn joined(
-    draft: &Draft,
-    condition: Condition,
-    old: &Slices<'_>,
-    account: &Arc<Account>,
-) -> Option<Filling> {
-    let new = draft.data().unwrap_or_else(|| old.clone());
-    let value_len =
-        |slices: &Slices<'_>| slices.clone().map(<[u8]>::len).sum::<usize>() - LINE_END.len();
-    if condition == Condition::Prepend {
-        let len = value_len(&new);
-        join(account, draft.key(), new, len, old.clone())
-    } else {
-        let len = value_len(old);
-        join(account, draft.key(), old.clone(), len, new)
-    }
-}
-
-/// Whether the slot still holds this very value under this number. A pinned one is not changed in place, so then nothing
-/// was stored there.
-fn is_still_there(items: &Items, index: u32, pinned: &Item, cas: u64) -> bool {
-    items.slots.get(index).is_some_and(|slot| slot.cas == cas && pinned.is_of(&slot.body))
-}
-
-fn is_live(items: &Items, index: u32, now: Seconds) -> bool {
-    items.judge(index, now) == Found::Live(index)
 }

@@ -1,6 +1,7 @@
 //! What a store is made with.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::observer::Observer;
 
@@ -27,6 +28,12 @@ pub struct Config {
     pub seed: Option<u64>,
     /// Who is told of evictions.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Bytes of a segment, the unit in which memory is asked of the system: a power of two from 16 KiB to 1 MiB. `None` chooses
+    /// by the memory limit: 16 KiB below 16 MiB, else 64 KiB. Items up to an eighth of it are short.
+    pub segment_bytes: Option<usize>,
+    /// For tests: the system refuses segments above so many bytes of them. It may be changed at any time.
+    #[doc(hidden)]
+    pub system_bytes_max: Option<Arc<AtomicU64>>,
 }
 
 /// What a full store does with the next item.
@@ -51,7 +58,17 @@ impl Config {
             size_classes: Box::default(),
             seed: None,
             observer: None,
+            segment_bytes: None,
+            system_bytes_max: None,
         }
+    }
+
+    /// Bytes of a segment as a power of two. A 64th of it, a cell, is longer than a key.
+    pub(crate) fn segment_len(&self) -> usize {
+        let is_small = self.memory_bytes < SHARD_BYTES;
+        let by_memory = if is_small { SEGMENT_LEN_MIN } else { SEGMENT_LEN };
+        let wanted = self.segment_bytes.unwrap_or(by_memory);
+        wanted.clamp(SEGMENT_LEN_MIN, SEGMENT_LEN_MAX).next_power_of_two()
     }
 
     /// Shards as a power of two.
@@ -62,6 +79,9 @@ impl Config {
     }
 }
 
+const SEGMENT_LEN_MIN: usize = 16 << 10;
+const SEGMENT_LEN: usize = 64 << 10;
+const SEGMENT_LEN_MAX: usize = 1 << 20;
 /// Memory that earns a lock of its own.
 const SHARD_BYTES: u64 = 16 << 20;
 const SHARDS_DEFAULT_MAX: usize = 1024;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::account::Account;
+use crate::account::{Account, Grant};
 use crate::filling::Filling;
 use crate::item::{Body, LINE_END, Slices};
 use crate::seconds::{Expiry, Seconds};
@@ -17,13 +17,13 @@ use crate::store::{Inner, Store};
 ///   loop { space()? ─► bytes are read into it ─► filled(n) }   until is_complete()
 /// ```
 ///
-/// A value of up to 60 KiB has all its memory from the start. A larger one takes chunks as bytes arrive: 64 KiB ahead of them
-/// at most, a 64th of the value from 4 MiB on, 1 MiB for the largest. Dropping a draft gives everything back.
+/// A value of up to 7 KiB has all its memory from the start. A larger one takes it as bytes arrive, 64 KiB ahead of them at
+/// most. Below a limit of 16 MiB these are a quarter. Dropping a draft gives everything back.
 pub struct Draft {
     /// `None` once its bytes have been moved into an item.
     filling: Option<Filling>,
     account: Arc<Account>,
-    /// To make room for more chunks; only a draft that grows has it.
+    /// To make room for more; only a draft that grows has it.
     store: Option<Arc<Inner>>,
     pub(crate) hash: u64,
     pub(crate) attributes: Attributes,
@@ -55,7 +55,7 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 impl Store {
-    /// Memory for a new item: of the whole value, or of the first chunk of a large one. Items may be evicted for it.
+    /// Memory for a new item: of the whole value, or of the first bytes of a large one. Items may be evicted for it.
     ///
     /// # Errors
     /// [`Refusal::TooLarge`] or [`Refusal::OutOfMemory`]. An item that is kept under this key stays as it is.
@@ -77,20 +77,17 @@ impl Store {
         let hash = inner.hash(key);
         let index = inner.shard_index(hash);
         let shard = &inner.shards[index];
-        if Filling::whole_bytes(len) > inner.pool.ceiling() {
+        let fits = Filling::whole_bytes(len, &shard.heap) <= inner.pool.ceiling();
+        let mut filling = Filling::new(len, &shard.heap);
+        let start = |grant: &mut Grant<'_>| Ok::<_, Refusal>(filling.start(&shard.heap, grant));
+        if !fits || inner.with_room(index, || now, start)?.is_none() {
             shard.lock(now).count_refusal(item_bytes);
             return Err(Refusal::OutOfMemory);
         }
-        let bytes = Filling::first_bytes(len);
-        let start = || Filling::start(len, &shard.account);
-        let Some(mut filling) = inner.obtain(index, bytes, || now, start) else {
-            shard.lock(now).count_refusal(item_bytes);
-            return Err(Refusal::OutOfMemory);
-        };
         filling.push(key);
-        shard.account.drafts.fetch_add(bytes, Relaxed);
+        shard.account.drafts.fetch_add(filling.charged(), Relaxed);
         Ok(Draft {
-            store: (Filling::whole_bytes(len) > bytes).then(|| Arc::clone(inner)),
+            store: filling.is_partial().then(|| Arc::clone(inner)),
             filling: Some(filling),
             account: Arc::clone(&shard.account),
             hash,
@@ -105,7 +102,7 @@ impl Draft {
     /// Where the next bytes go: the value, then its `\r\n`. Not empty until all is there.
     ///
     /// # Errors
-    /// [`Refusal::OutOfMemory`] if a large value cannot have its next chunk; what is there stays, and it can be tried again.
+    /// [`Refusal::OutOfMemory`] if a large value cannot have more memory; what is there stays, and it can be tried again.
     pub fn space(&mut self) -> Result<&mut [u8], Refusal> {
         self.grow()?;
         Ok(self.filling.as_mut().map(Filling::space).unwrap_or_default())
@@ -121,7 +118,7 @@ impl Draft {
     /// Copies bytes to where they go, as many as are still missing; says how many.
     ///
     /// # Errors
-    /// [`Refusal::OutOfMemory`] if a large value cannot have its next chunk; bytes that were copied before count.
+    /// [`Refusal::OutOfMemory`] if a large value cannot have more memory; bytes that were copied before count.
     pub fn push(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
         let mut count = 0;
         loop {
@@ -167,11 +164,15 @@ impl Draft {
 
     fn grow(&mut self) -> Result<(), Refusal> {
         let (Some(filling), Some(store)) = (&mut self.filling, &self.store) else { return Ok(()) };
-        let Some(bytes) = filling.growth_bytes() else { return Ok(()) };
+        if !filling.wants_room() {
+            return Ok(());
+        }
+        let before = filling.charged();
         let index = store.shard_index(self.hash);
         // A draft may have been arriving for hours: the shard knows better what time it is.
         let now = || store.shards[index].lock_any_time().latest.max(self.started);
-        let grown = store.obtain(index, bytes, now, || filling.grow());
+        let grown = store.with_room::<_, Refusal>(index, now, |grant| Ok(filling.grow(grant)))?;
+        self.account.drafts.fetch_add(filling.charged() - before, Relaxed);
         if grown.is_none() {
             let value_len = self.value_len();
             let size =
@@ -179,7 +180,6 @@ impl Draft {
             store.shards[index].lock_any_time().count_refusal(size);
             return Err(Refusal::OutOfMemory);
         }
-        self.account.drafts.fetch_add(bytes, Relaxed);
         Ok(())
     }
 
@@ -210,10 +210,10 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(filling) = self.filling.take() {
-            let bytes = filling.charged();
+            self.account.drafts.fetch_sub(filling.charged(), Relaxed);
+            let owed = filling.owed();
             drop(filling);
-            self.account.drafts.fetch_sub(bytes, Relaxed);
-            self.account.credit(bytes);
+            self.account.credit(owed);
         }
     }
 }

@@ -168,7 +168,7 @@ impl Inner {
             return Ok(None);
         }
         items.prepare(hash, grant)?;
-        let body = empty_body(key, key_len, &self.shard(hash).account, grant)?;
+        let body = empty_body(key, key_len, &self.shard(hash).heap, grant)?;
         let marks = Marks { is_won: true, ..Marks::default() };
         let expiry = Expiry::from(creation.exptime);
         let with = Attributes { cas: creation.cas, marks, ..Attributes::new(0, expiry) };

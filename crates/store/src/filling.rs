@@ -4,106 +4,126 @@ use std::hint;
 use std::sync::Arc;
 
 use crate::account::{Account, Grant, Need, allocation_bytes};
+use crate::heap::Heap;
 use crate::item::{Body, KEPT_BYTES, KEPT_LEN, Kept, LINE_END, Parts, Slices};
+use crate::runs::Runs;
 
-/// The bytes of an item while they are arriving, and what has been paid for them.
+/// The bytes of an item while they are arriving. What a long one has is paid for by its parts, and credited when they are
+/// dropped; for a short one that is its owner's business: [`Self::owed`].
 #[derive(Debug)]
 pub(crate) struct Filling {
-    parts: Parts,
-    /// What the parts will lie in, there from the start so that the last step needs no memory; a short item has none.
-    head: Option<Arc<Kept>>,
+    place: Place,
     /// Of key, value and `\r\n`.
     len: usize,
     filled: usize,
-    charged: u64,
+}
+
+/// Where they lie.
+#[derive(Debug)]
+enum Place {
+    Short(Box<[u8]>),
+    Long {
+        runs: Runs,
+        /// What the runs will be kept with, there before them so that the last step needs no memory.
+        head: Option<Arc<Kept>>,
+    },
 }
 
 impl Filling {
-    /// What [`Self::start`] takes.
-    pub(crate) fn first_bytes(len: usize) -> u64 {
-        match layout(len) {
-            Layout::Owned => allocation_bytes(len),
-            Layout::One => KEPT_BYTES + allocation_bytes(len),
-            Layout::Many { chunk } => {
-                KEPT_BYTES + table_bytes(len, chunk) + allocation_bytes(chunk)
-            }
+    /// What an item of this length takes when all of it is there, and nothing else is.
+    pub(crate) fn whole_bytes(len: usize, heap: &Heap) -> u64 {
+        if len <= heap.short_len() {
+            allocation_bytes(len)
+        } else {
+            KEPT_BYTES + len.div_ceil(heap.block_len()) as u64 * heap.block_len() as u64
         }
     }
 
-    /// What an item of this length takes when all of it is there.
-    pub(crate) fn whole_bytes(len: usize) -> u64 {
-        match layout(len) {
-            Layout::Owned | Layout::One => Self::first_bytes(len),
-            Layout::Many { chunk } => {
-                let full = (len / chunk) as u64 * allocation_bytes(chunk);
-                KEPT_BYTES + table_bytes(len, chunk) + full + allocation_bytes(len % chunk)
-            }
-        }
-    }
-
-    /// Memory for an item in one piece, paid for out of a grant.
-    pub(crate) fn paid(
-        len: usize,
-        account: &Arc<Account>,
-        grant: &mut Grant<'_>,
-    ) -> Result<Self, Need> {
-        let bytes = Self::whole_bytes(len);
-        grant.spend(bytes)?;
-        Self::start(len, account).ok_or_else(|| {
-            account.credit(bytes);
-            Need::Memory(bytes)
-        })
-    }
-
-    /// Memory for the first bytes, which the caller has taken from the account; `None` if the system has none.
-    pub(crate) fn start(len: usize, account: &Arc<Account>) -> Option<Self> {
-        let charged = Self::first_bytes(len);
-        let (parts, head) = match layout(len) {
-            Layout::Owned => (Parts::One(zeroed(len)?), None),
-            Layout::One => (Parts::One(zeroed(len)?), Some(head(account)?)),
-            Layout::Many { chunk } => {
-                let mut parts = Vec::new();
-                parts.try_reserve_exact(len.div_ceil(chunk)).ok()?;
-                parts.push(zeroed(chunk)?);
-                (Parts::Many(parts), Some(head(account)?))
-            }
+    /// An item of this length, of which there is nothing yet.
+    pub(crate) fn new(len: usize, heap: &Arc<Heap>) -> Self {
+        let place = if len <= heap.short_len() {
+            Place::Short(Box::default())
+        } else {
+            Place::Long { runs: Runs::new(heap), head: None }
         };
-        Some(Self { parts, head, len, filled: 0, charged })
+        Self { place, len, filled: 0 }
     }
 
-    /// What [`Self::grow`] takes now; `None` while there is room, or when all is filled.
-    pub(crate) fn growth_bytes(&self) -> Option<u64> {
-        let len = self.next_chunk()?;
-        Some(allocation_bytes(len))
-    }
-
-    /// Memory for the next bytes, which the caller has taken from the account; `None` if the system has none.
-    pub(crate) fn grow(&mut self) -> Option<()> {
-        let Some(len) = self.next_chunk() else { return Some(()) };
-        if let Parts::Many(parts) = &mut self.parts {
-            parts.push(zeroed(len)?);
-            self.charged += allocation_bytes(len);
+    /// Memory for the first bytes: all of a short item, a block's length of a long one, or less.
+    ///
+    /// # Errors
+    /// What is missing. What was had stays, so that each time it is tried again there is less to be had.
+    pub(crate) fn start(&mut self, heap: &Heap, grant: &mut Grant<'_>) -> Result<(), Need> {
+        match &mut self.place {
+            Place::Short(bytes) if bytes.len() < self.len => {
+                *bytes = paid(allocation_bytes(self.len), grant, || zeroed(self.len))?;
+            }
+            Place::Short(_) => {}
+            Place::Long { runs, head } => {
+                if head.is_none() {
+                    *head = Some(paid(KEPT_BYTES, grant, || new_head(heap.account()))?);
+                }
+                if runs.reach() == 0 {
+                    runs.grow(self.len, grant)?;
+                }
+            }
         }
-        Some(())
+        Ok(())
     }
 
-    fn next_chunk(&self) -> Option<usize> {
-        let Parts::Many(parts) = &self.parts else { return None };
-        let chunk = parts.first()?.len();
-        let reached = parts.len() * chunk;
-        (self.filled >= reached && reached < self.len).then(|| chunk.min(self.len - reached))
+    /// Memory for all of it.
+    ///
+    /// # Errors
+    /// Those of [`Self::start`].
+    pub(crate) fn reserve(&mut self, heap: &Heap, grant: &mut Grant<'_>) -> Result<(), Need> {
+        self.start(heap, grant)?;
+        if let Place::Long { runs, .. } = &mut self.place {
+            while runs.reach() < self.len {
+                runs.grow(self.len - runs.reach(), grant)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Memory for the next bytes, if there is none and some are to come.
+    ///
+    /// # Errors
+    /// Those of [`Self::start`].
+    pub(crate) fn grow(&mut self, grant: &mut Grant<'_>) -> Result<(), Need> {
+        if self.wants_room()
+            && let Place::Long { runs, .. } = &mut self.place
+        {
+            runs.grow(self.len - self.filled, grant)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the next byte has no memory yet.
+    pub(crate) fn wants_room(&self) -> bool {
+        match &self.place {
+            Place::Short(_) => false,
+            Place::Long { runs, .. } => self.filled < self.len && self.filled >= runs.reach(),
+        }
+    }
+
+    /// Whether some of its memory is still to be taken.
+    pub(crate) fn is_partial(&self) -> bool {
+        matches!(&self.place, Place::Long { runs, .. } if runs.reach() < self.len)
     }
 
     /// Where the next bytes go; empty when memory must be taken first, or all is filled.
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        match &mut self.parts {
-            Parts::One(bytes) => bytes.get_mut(self.filled..).unwrap_or_default(),
-            Parts::Many(parts) => {
-                let chunk = parts.first().map_or(1, |part| part.len());
-                let part = parts.get_mut(self.filled / chunk);
-                part.and_then(|part| part.get_mut(self.filled % chunk..)).unwrap_or_default()
-            }
-        }
+        let left = self.len.saturating_sub(self.filled);
+        self.space_at(self.filled, left)
+    }
+
+    fn space_at(&mut self, at: usize, len_max: usize) -> &mut [u8] {
+        let space = match &mut self.place {
+            Place::Short(bytes) => bytes.get_mut(at..).unwrap_or_default(),
+            Place::Long { runs, .. } => runs.slice_from_mut(at),
+        };
+        let len = space.len().min(len_max);
+        space.get_mut(..len).unwrap_or_default()
     }
 
     /// Bytes came into [`Self::space`]; more than it had room for are not counted.
@@ -113,7 +133,7 @@ impl Filling {
         self.filled += count.min(room);
     }
 
-    /// Copies bytes in while there is memory; says how many.
+    /// Copies bytes in while there is memory in one piece; says how many.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> usize {
         let space = self.space();
         let count = space.len().min(bytes.len());
@@ -125,6 +145,21 @@ impl Filling {
         count
     }
 
+    /// Copies bytes in, for which there is memory.
+    pub(crate) fn push_all(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let count = self.push(bytes);
+            debug_assert!(count > 0, "no memory for what is pushed");
+            let Some(rest) = bytes.get(count..).filter(|_| count > 0) else { return };
+            bytes = rest;
+        }
+    }
+
+    /// Goes on at another byte: what lies before it is there, or will be.
+    pub(crate) fn seek(&mut self, at: usize) {
+        self.filled = at.min(self.len);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -133,88 +168,76 @@ impl Filling {
         self.filled
     }
 
+    /// Memory that it has.
     pub(crate) fn charged(&self) -> u64 {
-        self.charged
-    }
-
-    /// What was filled so far.
-    pub(crate) fn data(&self, key_len: u8) -> Slices<'_> {
-        self.parts.data(key_len.into())
-    }
-
-    /// Whether it ends, as it should, with `\r\n`; the two bytes may lie in two chunks.
-    pub(crate) fn is_terminated(&self) -> bool {
-        let mut last = [0; 2];
-        for byte in self.parts.iter().flat_map(|part| part.get(part.len().saturating_sub(2)..)) {
-            for &byte in byte {
-                last = [last[1], byte];
+        match &self.place {
+            Place::Short(bytes) => allocation_bytes(bytes.len()),
+            Place::Long { runs, head } => {
+                let head = if head.is_some() { KEPT_BYTES } else { 0 };
+                head + runs.charged()
             }
         }
-        self.filled == self.len && last == LINE_END
+    }
+
+    /// What its owner has to credit after it was dropped.
+    pub(crate) fn owed(&self) -> u64 {
+        match &self.place {
+            Place::Short(bytes) => allocation_bytes(bytes.len()),
+            Place::Long { .. } => 0,
+        }
+    }
+
+    /// What there is memory for, behind the key.
+    pub(crate) fn data(&self, key_len: u8) -> Slices<'_> {
+        let start = key_len.into();
+        match &self.place {
+            Place::Short(bytes) => Slices::one(bytes.get(start..).unwrap_or_default()),
+            Place::Long { runs, .. } => {
+                Slices::many(runs.slices(start, self.len.min(runs.reach())))
+            }
+        }
+    }
+
+    /// Whether it ends, as it should, with `\r\n`; the two bytes may lie in two runs.
+    pub(crate) fn is_terminated(&self) -> bool {
+        let byte = |at: usize| match &self.place {
+            Place::Short(bytes) => bytes.get(at).copied(),
+            Place::Long { runs, .. } => runs.slice_from(at).first().copied(),
+        };
+        let ends = LINE_END.iter().rev().zip(1..);
+        self.filled == self.len
+            && ends.into_iter().all(|(&end, back)| {
+                self.len.checked_sub(back).and_then(byte).is_some_and(|byte| byte == end)
+            })
     }
 
     /// The bytes as a slot keeps them, and the account of its shard pays for them. It takes no memory.
     pub(crate) fn into_body(self, key_len: u8) -> Body {
-        match (self.parts, self.head) {
-            (Parts::One(bytes), None) => Body::Owned(bytes),
-            (parts, Some(mut head)) => {
+        match self.place {
+            Place::Short(bytes) => Body::Owned(bytes),
+            Place::Long { runs, head: Some(mut head) } => {
                 // Nobody else has seen the head.
                 if let Some(kept) = Arc::get_mut(&mut head) {
-                    kept.fill(parts, key_len, self.charged);
+                    kept.fill(Parts::Many(runs), self.len, key_len);
                 }
                 Body::Shared(head)
             }
-            (Parts::Many(_), None) => Body::VACANT(),
+            Place::Long { head: None, .. } => Body::VACANT(),
         }
     }
 }
 
-/// Builds the body of `key`, the value of `front` and the whole of `back`, the caller having taken
-/// [`Filling::whole_bytes`] of it; `None` if the system has no memory.
-pub(crate) fn join(
-    account: &Arc<Account>,
-    key: &[u8],
-    front: Slices<'_>,
-    front_len: usize,
-    back: Slices<'_>,
-) -> Option<Filling> {
-    let back_len: usize = back.clone().map(<[u8]>::len).sum();
-    let mut filling = Filling::start(key.len() + front_len + back_len, account)?;
-    let mut front_left = front_len;
-    let front = front.map(|slice| {
-        let cut = slice.get(..front_left.min(slice.len())).unwrap_or_default();
-        front_left -= cut.len();
-        cut
-    });
-    for mut slice in std::iter::once(key).chain(front).chain(back) {
-        while !slice.is_empty() {
-            filling.grow()?;
-            let count = filling.push(slice);
-            slice = slice.get(count..).unwrap_or_default();
-        }
-    }
-    Some(filling)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
-    Owned,
-    One,
-    Many { chunk: usize },
-}
-
-fn layout(len: usize) -> Layout {
-    if len < SHARED_LEN_MIN {
-        Layout::Owned
-    } else if len <= CHUNK_LEN_MIN {
-        Layout::One
-    } else {
-        Layout::Many { chunk: (len / 64).next_power_of_two().clamp(CHUNK_LEN_MIN, CHUNK_LEN_MAX) }
-    }
-}
-
-fn table_bytes(len: usize, chunk: usize) -> u64 {
-    allocation_bytes(len.div_ceil(chunk) * size_of::<Box<[u8]>>())
+/// Takes bytes of a grant for what is allocated; they go back if the system refuses it.
+fn paid<T>(
+    bytes: u64,
+    grant: &mut Grant<'_>,
+    allocate: impl FnOnce() -> Option<T>,
+) -> Result<T, Need> {
+    grant.spend(bytes)?;
+    allocate().ok_or_else(|| {
+        grant.account().credit(bytes);
+        Need::Memory(bytes)
+    })
 }
 
 fn zeroed(len: usize) -> Option<Box<[u8]>> {
@@ -226,17 +249,10 @@ fn zeroed(len: usize) -> Option<Box<[u8]>> {
 
 /// An `Arc` cannot be had without ending the process if there is no memory. So its memory is asked for in a way that can fail,
 /// and given back: the allocator has a block of that size at hand for this thread now.
-fn head(account: &Arc<Account>) -> Option<Arc<Kept>> {
+fn new_head(account: &Arc<Account>) -> Option<Arc<Kept>> {
     let mut block: Vec<u8> = Vec::new();
     block.try_reserve_exact(KEPT_LEN).ok()?;
     // Or else the compiler takes a block that is never used for none.
     drop(hint::black_box(block));
     Some(Arc::new(Kept::empty(account)))
 }
-
-/// Shorter ones are copied when they are pinned: a counted head for each would be 2 % of them and more.
-const SHARED_LEN_MIN: usize = 2 << 10;
-/// Up to this a value gets all its memory at once.
-const CHUNK_LEN_MIN: usize = 64 << 10;
-/// A value of 64 MiB or more: the table of its chunks stays a thousandth of a percent.
-const CHUNK_LEN_MAX: usize = 1 << 20;

@@ -1,20 +1,20 @@
 //! The bytes of an item: where they lie and how long they live. How they are filled: [`crate::filling`].
 //!
 //! ```text
-//!   up to 2 KiB    Owned    [key | value | \r\n]                                  one allocation
-//!   up to 64 KiB   Shared ─► Kept { One [key | value | \r\n] }                    and a counted head
-//!   larger         Shared ─► Kept { Many [key | value …] [… value …] [… \r\n] }   in chunks, taken as bytes arrive
+//!   up to 8 KiB   Owned    [key | value | \r\n]                                    one allocation
+//!   larger        Shared ─► Kept { Many [key | value …] [… value …] [… \r\n] }     in runs of cells, taken as bytes arrive
+//!   a pin of an Owned one:  Kept { One [key | value | \r\n] }                      a copy
 //! ```
 //!
 //! A pin is one more reference to a `Kept`; the last one gives the bytes back to the account, wherever it is dropped.
 
 use std::fmt;
-use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::account::{Account, allocation_bytes};
+use crate::runs::{RunSlices, Runs};
 
 /// A pinned value: its bytes stay readable, in place and unchanged while this lives, though the item is replaced,
 /// deleted, evicted, flushed or counted up. A clone is one more reference.
@@ -30,14 +30,14 @@ impl Item {
     /// The value and its `\r\n`, in order; no slice is empty.
     #[must_use]
     pub fn slices(&self) -> Slices<'_> {
-        self.kept.parts.data(self.kept.key_len.into())
+        self.kept.data(self.kept.key_len)
     }
 
     /// The bytes of the value and its `\r\n` from `offset` to the end of the slice they lie in; empty only at the end. It
-    /// takes the same time wherever that is.
+    /// takes about the same time wherever that is.
     #[must_use]
     pub fn slice_from(&self, offset: usize) -> &[u8] {
-        self.kept.parts.slice_from(usize::from(self.kept.key_len).saturating_add(offset))
+        self.kept.slice_from(usize::from(self.kept.key_len).saturating_add(offset))
     }
 
     /// Length of the value without its `\r\n`.
@@ -62,14 +62,25 @@ impl fmt::Debug for Item {
 #[derive(Debug, Clone)]
 pub struct Slices<'a> {
     first: Option<&'a [u8]>,
-    rest: slice::Iter<'a, Box<[u8]>>,
+    rest: RunSlices<'a>,
 }
 
 impl<'a> Iterator for Slices<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        self.first.take().or_else(|| self.rest.next().map(|part| &**part))
+        self.first.take().or_else(|| self.rest.next())
+    }
+}
+
+impl<'a> Slices<'a> {
+    /// Of bytes that lie in one piece.
+    pub(crate) fn one(bytes: &'a [u8]) -> Self {
+        Self { first: Some(bytes).filter(|bytes| !bytes.is_empty()), rest: RunSlices::default() }
+    }
+
+    pub(crate) fn many(rest: RunSlices<'a>) -> Self {
+        Self { first: None, rest }
     }
 }
 
@@ -97,35 +108,58 @@ impl Body {
     pub(crate) fn charged(&self) -> u64 {
         match self {
             Self::Owned(bytes) => allocation_bytes(bytes.len()),
-            Self::Shared(kept) => kept.charged,
+            Self::Shared(kept) => kept.charged(),
         }
     }
 
     pub(crate) fn key(&self, key_len: u8) -> &[u8] {
         let first = match self {
             Self::Owned(bytes) => bytes,
-            Self::Shared(kept) => kept.parts.first(),
+            Self::Shared(kept) => kept.slice_from(0),
         };
         first.get(..key_len.into()).unwrap_or_default()
     }
 
     pub(crate) fn data(&self, key_len: u8) -> Slices<'_> {
         match self {
-            Self::Owned(bytes) => Slices { first: bytes.get(key_len.into()..), rest: [].iter() },
-            Self::Shared(kept) => kept.parts.data(key_len.into()),
+            Self::Owned(bytes) => Slices::one(bytes.get(key_len.into()..).unwrap_or_default()),
+            Self::Shared(kept) => kept.data(key_len),
         }
     }
 
-    /// The value for writing, if it is one slice that nobody has pinned.
-    pub(crate) fn data_mut(&mut self, key_len: u8) -> Option<&mut [u8]> {
-        let bytes = match self {
-            Self::Owned(bytes) => bytes,
+    /// Writes text and then blanks over the value, whose length stays; says whether it could: the text is not longer, and
+    /// nobody has pinned the value.
+    pub(crate) fn write_over(&mut self, key_len: u8, text: &[u8]) -> bool {
+        let mut at = usize::from(key_len);
+        let mut left = self.len().saturating_sub(at + LINE_END.len());
+        if text.len() > left {
+            return false;
+        }
+        let mut text = text;
+        while left > 0 {
+            let Some(slice) = self.slice_from_mut(at) else { return false };
+            let len = slice.len().min(left);
+            let (before, after) = text.split_at(text.len().min(len));
+            let (written, blanks) = slice.split_at_mut(before.len());
+            written.copy_from_slice(before);
+            blanks[..len - before.len()].fill(b' ');
+            text = after;
+            at += len;
+            left -= len;
+        }
+        true
+    }
+
+    /// The bytes from `at` to the end of their piece, for writing; `None` if they are pinned, or if there are none.
+    fn slice_from_mut(&mut self, at: usize) -> Option<&mut [u8]> {
+        let slice = match self {
+            Self::Owned(bytes) => bytes.get_mut(at..)?,
             Self::Shared(kept) => match &mut Arc::get_mut(kept)?.parts {
-                Parts::One(bytes) => bytes,
-                Parts::Many(_) => return None,
+                Parts::One(bytes) => bytes.get_mut(at..)?,
+                Parts::Many(runs) => runs.slice_from_mut(at),
             },
         };
-        bytes.get_mut(key_len.into()..)
+        Some(slice).filter(|slice| !slice.is_empty())
     }
 
     pub(crate) fn is_pinned(&self) -> bool {
@@ -137,12 +171,10 @@ impl Body {
         let kept = match self {
             Self::Shared(kept) => Arc::clone(kept),
             Self::Owned(bytes) => {
-                let charged = KEPT_BYTES + allocation_bytes(bytes.len());
-                account.force(charged);
-                account.pinned.fetch_add(charged, Relaxed);
+                account.force(KEPT_BYTES + allocation_bytes(bytes.len()));
                 let mut kept = Kept::empty(account);
-                kept.fill(Parts::One(bytes.clone()), key_len, charged);
-                kept.unlinked.store(true, Relaxed);
+                kept.fill(Parts::One(bytes.clone()), bytes.len(), key_len);
+                kept.unlink();
                 Arc::new(kept)
             }
         };
@@ -160,8 +192,7 @@ impl Body {
                 None
             }
             Self::Shared(kept) => {
-                account.pinned.fetch_add(kept.charged, Relaxed);
-                kept.unlinked.store(true, Relaxed);
+                kept.unlink();
                 Some(kept)
             }
         }
@@ -174,7 +205,6 @@ pub(crate) struct Kept {
     parts: Parts,
     /// Of key, value and `\r\n`.
     len: usize,
-    charged: u64,
     account: Arc<Account>,
     key_len: u8,
     /// The store has dropped it, and counted it among the pinned bytes.
@@ -182,69 +212,70 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Of nothing, and paid for by somebody else.
+    /// Of nothing. The caller has paid [`KEPT_BYTES`], which are credited when it is dropped.
     pub(crate) fn empty(account: &Arc<Account>) -> Self {
         let (parts, unlinked) = (Parts::One(Box::default()), AtomicBool::new(false));
-        Self { parts, len: 0, charged: 0, account: Arc::clone(account), key_len: 0, unlinked }
+        Self { parts, len: 0, account: Arc::clone(account), key_len: 0, unlinked }
     }
 
-    /// Gives it the bytes, which it pays for from now on.
-    pub(crate) fn fill(&mut self, parts: Parts, key_len: u8, charged: u64) {
-        self.len = parts.iter().map(<[u8]>::len).sum();
+    /// Gives it bytes that are paid for, of which so many are the item's.
+    pub(crate) fn fill(&mut self, parts: Parts, len: usize, key_len: u8) {
         self.parts = parts;
+        self.len = len;
         self.key_len = key_len;
-        self.charged = charged;
+    }
+
+    /// Memory that it takes.
+    fn charged(&self) -> u64 {
+        let parts = match &self.parts {
+            Parts::One(bytes) => allocation_bytes(bytes.len()),
+            Parts::Many(runs) => runs.charged(),
+        };
+        KEPT_BYTES + parts
+    }
+
+    fn slice_from(&self, at: usize) -> &[u8] {
+        let slice = match &self.parts {
+            Parts::One(bytes) => bytes.get(at..).unwrap_or_default(),
+            Parts::Many(runs) => runs.slice_from(at),
+        };
+        slice.get(..self.len.saturating_sub(at)).unwrap_or(slice)
+    }
+
+    fn data(&self, key_len: u8) -> Slices<'_> {
+        let start = key_len.into();
+        match &self.parts {
+            Parts::One(bytes) => Slices::one(bytes.get(start..).unwrap_or_default()),
+            Parts::Many(runs) => Slices::many(runs.slices(start, self.len)),
+        }
+    }
+
+    /// The store has it no longer; from now on it counts as pinned.
+    fn unlink(&self) {
+        self.account.pinned.fetch_add(self.charged(), Relaxed);
+        self.unlinked.store(true, Relaxed);
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.parts = Parts::One(Box::default());
         if *self.unlinked.get_mut() {
-            self.account.pinned.fetch_sub(self.charged, Relaxed);
+            self.account.pinned.fetch_sub(self.charged(), Relaxed);
         }
-        self.account.credit(self.charged);
+        // Runs give back what they have by themselves.
+        let bytes = match std::mem::replace(&mut self.parts, Parts::One(Box::default())) {
+            Parts::One(bytes) => allocation_bytes(bytes.len()),
+            Parts::Many(_) => 0,
+        };
+        self.account.credit(KEPT_BYTES + bytes);
     }
 }
 
-/// Key, value and `\r\n`, in one piece or several. The key lies in the first.
+/// Where key, value and `\r\n` lie. The key lies in the first piece.
 #[derive(Debug)]
 pub(crate) enum Parts {
     One(Box<[u8]>),
-    Many(Vec<Box<[u8]>>),
-}
-
-impl Parts {
-    fn first(&self) -> &[u8] {
-        match self {
-            Self::One(bytes) => bytes,
-            Self::Many(parts) => parts.first().map(|part| &**part).unwrap_or_default(),
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.data(0)
-    }
-
-    /// All parts but the last are as long as the first.
-    fn slice_from(&self, at: usize) -> &[u8] {
-        let (part, at) = match self {
-            Self::One(bytes) => (Some(bytes), at),
-            Self::Many(parts) => {
-                let len = self.first().len().max(1);
-                (parts.get(at / len), at % len)
-            }
-        };
-        part.and_then(|bytes| bytes.get(at..)).unwrap_or_default()
-    }
-
-    pub(crate) fn data(&self, key_len: usize) -> Slices<'_> {
-        let rest = match self {
-            Self::One(_) => [].iter(),
-            Self::Many(parts) => parts.get(1..).unwrap_or_default().iter(),
-        };
-        Slices { first: self.first().get(key_len..).filter(|data| !data.is_empty()), rest }
-    }
+    Many(Runs),
 }
 
 /// What ends a stored value.

@@ -4,23 +4,26 @@
 
 mod account;
 mod amend;
-#[allow(dead_code, reason = "the bodies of large values are about to use it")]
 mod arena;
+mod block;
 mod commit;
 mod config;
 mod draft;
 mod fetch;
 mod filling;
 mod ghost;
+mod heap;
 #[cfg(feature = "hold-times")]
 mod hold_times;
 mod item;
+mod join;
 mod lock;
 mod number;
 mod observer;
 mod queues;
 mod reap;
 mod room;
+mod runs;
 mod seconds;
 mod shard;
 mod slots;

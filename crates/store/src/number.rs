@@ -1,14 +1,12 @@
 //! Counting: a value that is a decimal number, up and down.
 
-use std::sync::Arc;
-
-use crate::account::{Account, Grant, Need};
+use crate::account::{Grant, Need};
 use crate::draft::Refusal;
 use crate::filling::Filling;
 use crate::item::{LINE_END, Slices};
 use crate::seconds::{Expiry, Seconds};
 use crate::shard::{Attributes, Found, Released};
-use crate::slots::{Marks, Slot};
+use crate::slots::Marks;
 use crate::store::{Inner, Store};
 
 /// Which way to count.
@@ -93,9 +91,13 @@ impl Store {
         let inner = &*self.inner;
         let hash = inner.hash(key);
         let home = inner.shard_index(hash);
-        let adjusted = inner.with_room(home, now, |grant| {
-            inner.try_adjust(hash, key, delta, counting, now, grant)
-        })?;
+        // A long value that grows: what was had of it stays from one attempt to the next.
+        let mut pending = None;
+        let adjusted = inner.with_room(
+            home,
+            || now,
+            |grant| inner.try_adjust(key, hash, (delta, counting), now, grant, &mut pending),
+        )?;
         adjusted.ok_or_else(|| {
             let size = inner.rules.item_bytes(key.len(), 0, DIGITS_MAX);
             inner.shards[home].lock(now).count_refusal(size);
@@ -107,12 +109,12 @@ impl Store {
 impl Inner {
     fn try_adjust(
         &self,
-        hash: u64,
         key: &[u8],
-        delta: Delta,
-        counting: &Counting,
+        hash: u64,
+        (delta, counting): (Delta, &Counting),
         now: Seconds,
         grant: &mut Grant<'_>,
+        pending: &mut Option<Filling>,
     ) -> Result<Result<Adjusted, Need>, AdjustError> {
         let shard = self.shard(hash);
         let mut bodies = Released::default();
@@ -134,7 +136,7 @@ impl Inner {
         let value = delta.applied_to(number);
         let mut digits = [b' '; DIGITS_MAX];
         let digits = write(value, &mut digits);
-        if write_in_place(slot, digits) {
+        if slot.body.write_over(key_len, digits) {
             slot.last_access = now;
             let class = slot.class.into();
             let cas = items.renew_cas(index, counting.cas);
@@ -152,10 +154,16 @@ impl Inner {
         if size > self.item_bytes_max {
             return Err(AdjustError::Refused(Refusal::TooLarge));
         }
-        let filling = match padded(key, digits, len, &shard.account, grant) {
-            Ok(filling) => filling,
-            Err(need) => return Ok(Err(need)),
+        let item_len = key.len() + len + LINE_END.len();
+        let mut filling = match pending.take() {
+            Some(filling) if filling.len() == item_len => filling,
+            _ => Filling::new(item_len, &shard.heap),
         };
+        if let Err(need) = filling.reserve(&shard.heap, grant) {
+            *pending = Some(filling);
+            return Ok(Err(need));
+        }
+        pad(&mut filling, key, digits, len);
         // What is longer is a new value, as in memcached: nobody has used it.
         let was_fetched = slot.was_fetched && len == value_len;
         let body = filling.into_body(key_len);
@@ -168,48 +176,37 @@ impl Inner {
     }
 }
 
-/// Writes digits and blanks over a value that is long enough for them and that nobody has pinned; says whether it was.
-fn write_in_place(slot: &mut Slot, digits: &[u8]) -> bool {
-    let (key_len, value_len) = (slot.key_len, slot.value_len());
-    let data = slot.body.data_mut(key_len).filter(|_| digits.len() <= value_len);
-    let Some(space) = data.and_then(|data| data.get_mut(..value_len)) else { return false };
-    let (number, blanks) = space.split_at_mut(digits.len());
-    number.copy_from_slice(digits);
-    blanks.fill(b' ');
-    true
-}
-
 /// The key and a value of this length: digits, then blanks.
-fn padded(
-    key: &[u8],
-    digits: &[u8],
-    len: usize,
-    account: &Arc<Account>,
-    grant: &mut Grant<'_>,
-) -> Result<Filling, Need> {
-    let mut filling = Filling::paid(key.len() + len + LINE_END.len(), account, grant)?;
-    filling.push(key);
-    filling.push(digits);
-    filling.space().fill(b' ');
-    filling.advance(len - digits.len());
-    filling.push(&LINE_END);
-    Ok(filling)
+fn pad(filling: &mut Filling, key: &[u8], digits: &[u8], len: usize) {
+    filling.push_all(key);
+    filling.push_all(digits);
+    let mut blanks = len - digits.len();
+    while blanks > 0 {
+        let some = blanks.min(BLANKS.len());
+        filling.push_all(&BLANKS[..some]);
+        blanks -= some;
+    }
+    filling.push_all(&LINE_END);
 }
 
 /// What `strtoull` would read, without its sign: blanks, one `+`, digits, and then the end, a blank or a NUL.
-fn parse(mut slices: Slices<'_>, value_len: usize) -> Option<u64> {
-    let text = slices.next()?.get(..value_len)?;
-    let start = text.iter().position(|byte| !is_blank(*byte))?;
-    let text = text.get(start..)?;
-    let text = text.strip_prefix(b"+").unwrap_or(text);
-    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    if digits.is_empty() || rest.first().is_some_and(|&byte| !is_blank(byte) && byte != 0) {
+fn parse(slices: Slices<'_>, value_len: usize) -> Option<u64> {
+    if value_len > NUMBER_LEN_MAX {
         return None;
     }
-    digits.iter().try_fold(0_u64, |number, digit| {
-        number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    })
+    let mut text =
+        slices.flatten().copied().take(value_len).skip_while(|&byte| is_blank(byte)).peekable();
+    text.next_if_eq(&b'+');
+    text.peek().filter(|first| first.is_ascii_digit())?;
+    let mut number = 0_u64;
+    for byte in text {
+        if is_blank(byte) || byte == 0 {
+            break;
+        }
+        let digit = byte.is_ascii_digit().then(|| byte - b'0')?;
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(number)
 }
 
 fn is_blank(byte: u8) -> bool {
@@ -230,5 +227,8 @@ fn write(mut number: u64, space: &mut [u8; DIGITS_MAX]) -> &[u8] {
     space.get(start..).unwrap_or_default()
 }
 
+const BLANKS: [u8; 64] = [b' '; 64];
+/// A longer value is no number, whatever is in it: it would be read under the lock.
+const NUMBER_LEN_MAX: usize = 64 << 10;
 /// 2^64 - 1 has so many.
 const DIGITS_MAX: usize = 20;

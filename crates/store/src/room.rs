@@ -86,44 +86,21 @@ impl Inner {
         drop(items);
         drop(bodies);
         if self.pool.is_shrinking() {
-            shard.account.release_all();
+            shard.release_all();
             self.pool.lower();
         }
         Swept { removed, more: passes || removed > 0 }
     }
 
-    /// Takes bytes of a shard's account, making room for them, and allocates. If the system refuses, a few items are
-    /// evicted to leave it some memory, and that is tried a few times. `None` if the bytes cannot be had; then none are taken.
-    pub(crate) fn obtain<T>(
-        &self,
-        home: usize,
-        bytes: u64,
-        now: impl Fn() -> Seconds,
-        mut allocate: impl FnMut() -> Option<T>,
-    ) -> Option<T> {
-        let account = &self.shards[home].account;
-        let mut failures = 0;
-        loop {
-            if !account.take(bytes) {
-                self.make_room(home, bytes, now())?.spend(bytes).ok()?;
-            }
-            if let Some(got) = allocate() {
-                return Some(got);
-            }
-            account.credit(bytes);
-            self.meet(Need::Memory(bytes), home, now(), &mut failures)?;
-        }
-    }
-
     /// Tries what may fail for want of memory, and again with more, as long as there is sense in that; `None` when there is
-    /// none any more.
+    /// none any more. If the system refuses, a few items are evicted to leave it some memory, and that is tried a few times.
     ///
     /// # Errors
     /// What else it fails for.
     pub(crate) fn with_room<T, E>(
         &self,
         home: usize,
-        now: Seconds,
+        now: impl Fn() -> Seconds,
         mut attempt: impl FnMut(&mut Grant<'_>) -> Result<Result<T, Need>, E>,
     ) -> Result<Option<T>, E> {
         let mut grant = Grant::empty(&self.shards[home].account);
@@ -133,7 +110,7 @@ impl Inner {
                 Ok(done) => return Ok(Some(done)),
                 Err(need) => need,
             };
-            match self.meet(need, home, now, &mut failures) {
+            match self.meet(need, home, now(), &mut failures) {
                 Some(room) => grant = room,
                 None => return Ok(None),
             }
@@ -150,7 +127,8 @@ impl Inner {
         failures: &mut u32,
     ) -> Option<Grant<'_>> {
         let bytes = match need {
-            Need::Room(bytes) => return self.make_room(home, bytes, now),
+            Need::Room(bytes) => return self.make_room(home, Want::Taken(bytes), now),
+            Need::Cells(cells) => return self.make_room(home, Want::Cells(cells), now),
             Need::Memory(bytes) => bytes,
         };
         // Blocks of other sizes may have to be freed until there is one of this size: more each time.
@@ -165,10 +143,13 @@ impl Inner {
     /// Frees memory until there are this many bytes for a shard: in the shard itself, or, if that is not enough, in the
     /// others; what has expired or was flushed first, and then, where that is allowed, what is worth least. `None` if it cannot
     /// be had. What is freed is taken at once, so that nobody else can have it in between.
-    fn make_room(&self, home: usize, bytes: u64, now: Seconds) -> Option<Grant<'_>> {
-        let mut search = Search::new(&self.shards[home], Want::Taken(bytes));
-        let found = bytes <= self.pool.ceiling()
-            && (search.missing() == 0 || self.search(home, &mut search, now));
+    fn make_room(&self, home: usize, want: Want, now: Seconds) -> Option<Grant<'_>> {
+        let can_be = match want {
+            Want::Taken(bytes) => bytes <= self.pool.ceiling(),
+            Want::Cells(_) | Want::Freed(_) => true,
+        };
+        let mut search = Search::new(&self.shards[home], want);
+        let found = can_be && (search.missing() == 0 || self.search(home, &mut search, now));
         found.then_some(search.grant)
     }
 
@@ -195,7 +176,7 @@ impl Inner {
     /// What shards have drawn and do not use is everybody's again.
     fn release_spare(&self) {
         for shard in &self.shards {
-            shard.account.release_all();
+            shard.release_all();
         }
     }
 
@@ -236,8 +217,8 @@ impl Inner {
             let live = items.slots.live();
             drop(items);
             drop(bodies);
-            if !std::ptr::eq(&raw const *shard.account, search.grant.account()) {
-                shard.account.release_all();
+            if !std::ptr::eq(shard, search.home) {
+                shard.release_all();
             }
             if removed.items > 0 {
                 search.progress = true;
@@ -254,8 +235,17 @@ impl Inner {
     }
 }
 
+impl Shard {
+    /// Makes what it has and does not use everybody's.
+    fn release_all(&self) {
+        self.heap.trim();
+        self.account.release_all();
+    }
+}
+
 /// A request's search for memory: what it wants, what it has got, and how much it may still look at.
 struct Search<'a> {
+    home: &'a Shard,
     want: Want,
     grant: Grant<'a>,
     /// By the bodies of what was removed.
@@ -272,18 +262,36 @@ enum Want {
     Taken(u64),
     /// Bytes that the system has again, though the account had enough.
     Freed(u64),
+    /// Cells of the heap that are free, or else a block's bytes of the account. Freed bodies may leave cells and no whole block;
+    /// these are not kept for the search, so that it may have to be repeated.
+    Cells(usize),
 }
 
 impl<'a> Search<'a> {
     fn new(home: &'a Shard, want: Want) -> Self {
         let grant = Grant::empty(&home.account);
-        Self { want, grant, freed: 0, slices: PATIENCE / SLICE as usize, progress: false }
+        Self { home, want, grant, freed: 0, slices: PATIENCE / SLICE as usize, progress: false }
     }
 
     fn missing(&mut self) -> u64 {
         match self.want {
-            Want::Taken(bytes) => self.grant.fill(bytes),
+            Want::Taken(bytes) => match self.grant.fill(bytes) {
+                0 => 0,
+                // What the heap keeps for the next large value is better than what an item would leave.
+                _ if self.home.heap.trim() => self.grant.fill(bytes),
+                missing => missing,
+            },
             Want::Freed(bytes) => bytes.saturating_sub(self.freed),
+            Want::Cells(cells) => {
+                let heap = &self.home.heap;
+                match cells.saturating_sub(heap.free_cells()) {
+                    0 => 0,
+                    missing => {
+                        let bytes = (missing * heap.cell_len()) as u64;
+                        bytes.min(self.grant.fill(heap.block_len() as u64))
+                    }
+                }
+            }
         }
     }
 }

@@ -6,7 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::account::{Account, Grant, Need, Pool, allocation_bytes};
+use crate::arena::Arena;
 use crate::ghost::Ghost;
+use crate::heap::Heap;
 use crate::item::{Body, Kept};
 use crate::lock::{Guard, Lock, Watch};
 use crate::observer::Observer;
@@ -23,14 +25,17 @@ use crate::visit::Visit;
 pub(crate) struct Shard {
     items: Lock<Items>,
     pub(crate) account: Arc<Account>,
+    /// Where the bodies of large items lie.
+    pub(crate) heap: Arc<Heap>,
 }
 
 impl Shard {
-    pub(crate) fn new(pool: &Arc<Pool>, rules: Rules, watch: &Watch) -> Self {
+    pub(crate) fn new(pool: &Arc<Pool>, arena: &Arc<Arena>, rules: Rules, watch: &Watch) -> Self {
         let account = Arc::new(Account::new(Arc::clone(pool)));
+        let heap = Heap::new(arena, &account, watch);
         let items = Items::new(rules, Arc::clone(&account));
         account.force(items.index_bytes());
-        Self { items: Lock::new(items, watch), account }
+        Self { items: Lock::new(items, watch), account, heap }
     }
 
     /// Locks the shard and lets a flush that has come due happen.
@@ -162,7 +167,9 @@ impl Items {
     /// Memory of what is not items.
     pub(crate) fn index_bytes(&self) -> u64 {
         let classes = allocation_bytes(self.counters.classes.len() * size_of::<ClassStats>());
-        let heads = allocation_bytes(size_of::<Account>()) + allocation_bytes(size_of::<Shard>());
+        let heads = allocation_bytes(size_of::<Account>())
+            + allocation_bytes(size_of::<Shard>())
+            + Heap::BYTES;
         classes + heads + self.tables.bytes() + self.slots.bytes() + self.ghost.bytes()
     }
 

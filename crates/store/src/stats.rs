@@ -19,6 +19,11 @@ pub struct Stats {
     pub draft_bytes: u64,
     /// Part of it: values that are pinned though they are no longer kept, and pinned copies of short ones.
     pub pinned_bytes: u64,
+    /// Part of it: blocks of cells, in which the values of large items, drafts and pins lie.
+    pub block_bytes: u64,
+    /// Part of these: cells that nothing lies in. Large values use them first; what is empty as a whole goes back to
+    /// everybody, but for two blocks a shard.
+    pub slack_bytes: u64,
     /// Items removed to make room though they were neither expired nor flushed.
     pub evictions: u64,
     /// Of these, never fetched.

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use ahash::RandomState;
 
 use crate::account::{Pool, allocation_bytes};
+use crate::arena::Arena;
 use crate::config::{Config, Eviction};
 use crate::item::Kept;
 use crate::lock::Watch;
@@ -48,6 +49,7 @@ impl Store {
     pub fn new(config: Config) -> Self {
         let shard_count = config.shard_count();
         let pool = Arc::new(Pool::new(config.memory_bytes, shard_count));
+        let arena = Arena::capped(config.segment_len(), config.system_bytes_max.clone());
         let bounds = config.size_classes.iter().copied().take(CLASSES_MAX);
         let rules = Rules {
             size_classes: bounds.collect(),
@@ -59,7 +61,7 @@ impl Store {
         let watch = Watch::default();
         let shard = |index| {
             let rules = Rules { cas_first: index + 1, ..rules.clone() };
-            Shard::new(&pool, rules, &watch)
+            Shard::new(&pool, &arena, rules, &watch)
         };
         let hasher = config.seed.map_or_else(RandomState::new, |seed| {
             RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x243F_6A88_85A3_08D3)
@@ -222,6 +224,10 @@ impl Store {
             stats.held_bytes = stats.held_bytes.saturating_sub(shard.account.spare());
             stats.draft_bytes += shard.account.drafts.load(Relaxed);
             stats.pinned_bytes += shard.account.pinned.load(Relaxed);
+            let usage = shard.heap.usage();
+            stats.index_bytes += usage.table_bytes;
+            stats.block_bytes += usage.blocks_bytes;
+            stats.slack_bytes += usage.free_bytes;
         }
         stats
     }
@@ -264,6 +270,7 @@ impl Inner {
         allocation_bytes(size_of::<Self>())
             + allocation_bytes(size_of_val::<[u32]>(&self.rules.size_classes))
             + allocation_bytes(size_of::<Pool>())
+            + allocation_bytes(size_of::<Arena>())
             + self.watch.bytes()
     }
 }

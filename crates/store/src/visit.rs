@@ -94,7 +94,8 @@ impl<'a> Visit<'a> {
         self.slot.body.data(self.slot.key_len)
     }
 
-    /// The value and its `\r\n` in one piece, if it is kept in one: up to 60 KiB it is.
+    /// The value and its `\r\n` in one piece, if it is kept in one: a short one is, up to 7 KiB or, below a limit of
+    /// 16 MiB, 1 KiB.
     #[must_use]
     pub fn data(&self) -> Option<&'a [u8]> {
         let mut slices = self.slices();
@@ -102,7 +103,7 @@ impl<'a> Visit<'a> {
         slices.next().is_none().then_some(first)
     }
 
-    /// Pins the value. From 2 KiB on that is one more reference; a shorter one is copied.
+    /// Pins the value. For a long one that is one more reference; a short one, as of [`Self::data`], is copied.
     ///
     /// It cannot fail: what a copy takes comes out of a reserve that items never fill, a hundredth of the limit but 1 MiB
     /// at most. Whoever pins many short values at once should copy them instead.

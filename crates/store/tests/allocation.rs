@@ -1,11 +1,14 @@
 //! What the system refuses to allocate is evicted for, or refused; it ends nothing, and every byte stays accounted for.
 //!
-//! One test, for the allocator that refuses above a cap serves the whole process.
+//! One test, for the allocator that refuses above a cap serves the whole process. Segments are mapped and pass it by; they
+//! have a cap of their own.
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 mod kit;
 
 use std::alloc::System;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap::Cap;
 use kit::{MIB, NOW, Put, pattern};
@@ -24,13 +27,47 @@ fn refused_allocations_end_nothing_and_lose_no_byte() {
     a_draft_that_fails_to_grow_goes_on_later();
 }
 
-/// Does something while the system gives this many bytes more than are allocated now, and not one else.
+/// A store whose system can run out of memory.
+struct Capped {
+    store: Store,
+    segments: Arc<AtomicU64>,
+}
+
+impl Capped {
+    fn new(config: Config) -> Self {
+        let segments = Arc::new(AtomicU64::new(u64::MAX));
+        let system_bytes_max = Some(Arc::clone(&segments));
+        Self { store: Store::new(Config { system_bytes_max, ..config }), segments }
+    }
+
+    /// Does something while the system gives this many bytes more than are there now, allocated and in segments, and
+    /// not one else.
+    fn capped<R>(&self, more: usize, in_segments: u64, act: impl FnOnce(&Store) -> R) -> R {
+        let now = self.store.stats().block_bytes;
+        self.segments.store(now.saturating_add(in_segments), Ordering::Relaxed);
+        let result = capped(more, || act(&self.store));
+        self.segments.store(u64::MAX, Ordering::Relaxed);
+        result
+    }
+}
+
+/// Does something while the allocator gives this many bytes more than it has given.
 fn capped<R>(more: usize, act: impl FnOnce() -> R) -> R {
-    ALLOCATOR.set_limit(ALLOCATOR.allocated() + more).unwrap();
+    ALLOCATOR.set_limit(ALLOCATOR.allocated().saturating_add(more)).unwrap();
     let result = act();
     ALLOCATOR.set_limit(usize::MAX).unwrap();
     result
 }
+
+/// Shortages: bytes that the allocator and the system still give. Each number of bytes in which an operation on values of
+/// this length could fail at one allocation and not at another, or steps that are small enough for all of them.
+fn shortages(len: usize) -> impl Iterator<Item = (usize, u64)> {
+    let allocated = (0..400).chain((400..4 * len + 20_000).step_by(997 + len / 50));
+    let segments = (0..8).map(|count| (usize::MAX / 2, count * SEGMENT));
+    allocated.map(|left| (left, u64::MAX)).chain(segments)
+}
+
+const SEGMENT: u64 = 64 << 10;
 
 /// What is held is what is known of: with nothing kept, nothing but the index; and no more than the process has.
 #[track_caller]
@@ -58,12 +95,13 @@ fn a_store_of_any_limit_is_made_of_little() {
 
 fn with_eviction_sets_go_on_below_what_the_system_gives() {
     for len in [20, 1000, 3000, 70_000, 900_000] {
-        let store = Store::new(Config { shards: Some(4), ..kit::config(1024 * MIB) });
+        let capped = Capped::new(Config { shards: Some(4), ..kit::config(1024 * MIB) });
         let value = pattern(len, 1);
         let keys: Vec<_> = (0..(24 << 20) / (len + 100)).map(|i| format!("{i}")).collect();
-        let refused = capped(8 << 20, || {
-            keys.iter().filter(|key| Put::new(key, &value).into(&store).is_err()).count()
+        let refused = capped.capped(8 << 20, 8 << 20, |store| {
+            keys.iter().filter(|key| Put::new(key, &value).into(store).is_err()).count()
         });
+        let store = capped.store;
         let stats = store.stats();
         assert_eq!((refused, stats.out_of_memory), (0, 0), "{len}: {stats:?}");
         assert!(stats.evictions > 0 && stats.held_bytes > 5 * MIB, "{len}: {stats:?}");
@@ -75,18 +113,20 @@ fn with_eviction_sets_go_on_below_what_the_system_gives() {
 }
 
 fn without_eviction_sets_are_refused_and_nothing_is_lost() {
-    let config = Config { eviction: Eviction::Disabled, ..kit::config(1024 * MIB) };
-    let store = Store::new(config);
+    let eviction = Eviction::Disabled;
+    let config = Config { eviction, shards: Some(4), ..kit::config(1024 * MIB) };
+    let capped = Capped::new(config);
     let value = pattern(70_000, 1);
     let keys: Vec<_> = (0..300).map(|index| format!("key {index}")).collect();
     let results: Vec<_> = keys.iter().map(|_| Ok(Outcome::NotFound)).collect();
-    let results = capped(8 << 20, || {
+    let results = capped.capped(8 << 20, 8 << 20, |store| {
         let mut results = results;
         for (result, key) in results.iter_mut().zip(&keys) {
-            *result = Put::new(key, &value).into(&store);
+            *result = Put::new(key, &value).into(store);
         }
         results
     });
+    let store = capped.store;
     let kept = results.iter().filter(|result| result.is_ok()).count();
     assert!((90..120).contains(&kept), "{kept}");
     assert!(results[kept..].iter().all(|result| *result == Err(Refusal::OutOfMemory)));
@@ -103,17 +143,18 @@ fn wherever_it_fails_the_account_is_exact() {
     for eviction in [Eviction::Enabled, Eviction::Disabled] {
         for len in [30, 3000, 70_000] {
             let (value, more) = (pattern(len, 1), pattern(len, 2));
-            for left in (0..400).chain((400..4 * len + 20_000).step_by(997 + len / 50)) {
-                let store = Store::new(Config { eviction, ..kit::config(64 * MIB) });
-                kit::stored(kit::set(&store, "old", &value));
-                kit::stored(kit::set(&store, "n", b"9"));
-                let before = store.stats();
-                let outcomes = capped(left, || {
+            for left in shortages(len) {
+                let capped = Capped::new(Config { eviction, ..kit::config(64 * MIB) });
+                kit::stored(kit::set(&capped.store, "old", &value));
+                kit::stored(kit::set(&capped.store, "n", b"9"));
+                let before = capped.store.stats();
+                let outcomes = capped.capped(left.0, left.1, |store| {
                     let condition = Condition::Append;
-                    let joined = Put { condition, ..Put::new("old", &more) }.into(&store);
+                    let joined = Put { condition, ..Put::new("old", &more) }.into(store);
                     let counted = store.adjust(b"n", Delta::Increment(1), NOW).map(|_| ());
-                    (joined, counted, Put::new("new", &value).into(&store))
+                    (joined, counted, Put::new("new", &value).into(store))
                 });
+                let store = capped.store;
                 let stats = store.stats();
                 let (joined, counted, put) = outcomes;
                 let no_memory = AdjustError::Refused(Refusal::OutOfMemory);
@@ -121,10 +162,10 @@ fn wherever_it_fails_the_account_is_exact() {
                 let refused = fails(joined == Err(Refusal::OutOfMemory))
                     + fails(counted == Err(no_memory))
                     + fails(put == Err(Refusal::OutOfMemory));
-                assert_eq!(stats.out_of_memory, refused, "{len} {left}: {outcomes:?}");
+                assert_eq!(stats.out_of_memory, refused, "{len} {left:?}: {outcomes:?}");
                 if eviction == Eviction::Disabled {
                     let old = [&value[..], if joined.is_ok() { &more } else { b"" }].concat();
-                    assert_eq!(kit::value(&store, "old"), Some(old), "{len} {left}");
+                    assert_eq!(kit::value(&store, "old"), Some(old), "{len} {left:?}");
                     let number = if counted.is_ok() { b"10".to_vec() } else { b"9".to_vec() };
                     assert_eq!(kit::value(&store, "n"), Some(number));
                     assert_eq!(stats.evictions, 0);
@@ -139,10 +180,11 @@ fn wherever_it_fails_the_account_is_exact() {
 
 /// The first item needs slots, a table and a ghost besides its bytes; the ghost can be done without.
 fn the_first_item_fails_anywhere_too() {
-    for len in [30, 3000] {
+    // A long value's bytes are in segments, its head and the list of its runs are not.
+    for (len, allocated) in [(30, 30), (3000, 3000), (20_000, 200)] {
         let value = pattern(len, 1);
         let mut stored = 0;
-        for left in (0..len + 12_000).step_by(8) {
+        for left in (0..allocated + 12_000).step_by(8) {
             let store = kit::store(64 * MIB);
             let result = capped(left, || Put::new("k", &value).into(&store));
             assert!(result.is_ok() || result == Err(Refusal::OutOfMemory), "{len} {left}");
@@ -155,16 +197,17 @@ fn the_first_item_fails_anywhere_too() {
 }
 
 fn a_draft_that_fails_to_grow_goes_on_later() {
-    let store = Store::new(kit::config(64 * MIB));
+    let capped = Capped::new(kit::config(64 * MIB));
+    let store = &capped.store;
     let bytes = [pattern(1_000_000, 3), b"\r\n".to_vec()].concat();
     let mut draft = store.draft(b"k", 0, None, 1_000_000, NOW).unwrap();
-    let refused = capped(300_000, || draft.push(&bytes));
+    let refused = capped.capped(300_000, 4 * SEGMENT, |_| draft.push(&bytes));
     assert_eq!(refused, Err(Refusal::OutOfMemory));
     let done = bytes.len() - draft.missing();
     assert!(done > 250_000, "{done}");
     assert_eq!(store.stats().draft_bytes, draft.held_bytes());
     assert_eq!(draft.push(&bytes[done..]), Ok(bytes.len() - done));
     kit::stored(store.commit(draft, Condition::Set, NOW));
-    assert_eq!(kit::value(&store, "k").as_deref(), Some(&bytes[..1_000_000]));
-    check_exact(&store);
+    assert_eq!(kit::value(store, "k").as_deref(), Some(&bytes[..1_000_000]));
+    check_exact(store);
 }

@@ -97,7 +97,8 @@ fn a_draft_holds_what_arrived_and_a_chunk() {
     }
     let stats = store.stats();
     assert_eq!(stats.draft_bytes, drafts.iter().map(|draft| draft.held_bytes()).sum::<u64>());
-    assert_eq!(stats.draft_bytes, stats.held_bytes - before);
+    let apart = stats.index_bytes + stats.slack_bytes;
+    assert_eq!(stats.draft_bytes, stats.held_bytes - apart, "of {before}");
     assert_eq!(stats.items, 0, "nobody sees a draft");
     for index in 0..50 {
         stored(set(&store, &format!("other {index}"), &pattern(900_000, index)));
@@ -119,13 +120,18 @@ fn a_gigabyte_is_announced_and_little_of_it_sent() {
     assert!(draft.held_bytes() < 5 * MIB, "{}", draft.held_bytes());
     assert!(!draft.is_complete());
     drop(draft);
-    assert_eq!(store.stats().held_bytes, before);
+    kit::check_empty(&store);
+    let kept = store.stats().held_bytes - before;
+    assert!(kept < 200 << 10, "{kept}: a few empty blocks");
 }
 
 #[test]
 fn a_large_value_comes_whole_through_any_cut() {
     let store = kit::store(64 * MIB);
-    for len in [65_500, 65_531, 65_532, 65_533, 65_534, 65_536, 131_070, 1_000_000, 4_000_000] {
+    for len in [
+        8189, 8190, 8191, 9000, 65_500, 65_531, 65_532, 65_533, 65_534, 65_536, 131_070, 1_000_000,
+        4_000_000,
+    ] {
         let bytes = [pattern(len, 5), b"\r\n".to_vec()].concat();
         let mut draft = store.draft(b"k", 0, None, len, NOW).unwrap();
         let (mut done, mut cut) = (0, 1);
@@ -144,7 +150,10 @@ fn a_large_value_comes_whole_through_any_cut() {
         stored(store.commit(draft, Condition::Set, NOW));
         assert_eq!(value(&store, "k").as_deref(), Some(&bytes[..len]));
         let in_one_piece = store.visit(b"k", NOW, |item| item.data().is_some());
-        assert_eq!(in_one_piece, Ok(len + 3 <= 64 << 10), "{len}");
+        // One of up to a block's length may lie in pieces.
+        if !(8 << 10..64 << 10).contains(&(len + 3)) {
+            assert_eq!(in_one_piece, Ok(len + 3 <= 8 << 10), "{len}");
+        }
     }
 }
 
@@ -229,7 +238,8 @@ fn a_pin_outlives_everything() {
             kit::sweep_all(&store, NOW);
             let stats = store.stats();
             assert!(stats.pinned_bytes >= len as u64, "{len} {name}: {stats:?}");
-            assert_eq!(stats.held_bytes, stats.index_bytes + stats.pinned_bytes);
+            let apart = stats.index_bytes + stats.slack_bytes;
+            assert_eq!(stats.held_bytes, apart + stats.pinned_bytes);
             drop(clone);
             kit::check_empty(&store);
         }

@@ -67,6 +67,8 @@ pub(super) fn push(shared: &Shared, page: &mut Page<'_>) {
         ("memory_index_bytes", items.index_bytes),
         ("memory_draft_bytes", items.draft_bytes),
         ("memory_pinned_bytes", items.pinned_bytes),
+        ("memory_block_bytes", items.block_bytes),
+        ("memory_slack_bytes", items.slack_bytes),
     ]);
 }
 

@@ -1,0 +1,190 @@
+//! Storing at an end of what is kept: append and prepend.
+
+use std::sync::Arc;
+
+use crate::account::{Grant, Need};
+use crate::commit::{Committed, Condition, Outcome, Terms};
+use crate::draft::{Draft, Refusal};
+use crate::filling::Filling;
+use crate::heap::Heap;
+use crate::item::{Body, Item, LINE_END, Slices};
+use crate::seconds::Seconds;
+use crate::shard::{Attributes, Found, Items, Released};
+use crate::store::Inner;
+
+/// Memory for a long value that is being joined, with what the draft puts into it. It is kept from one attempt to the next, so
+/// that each has less to wait for.
+#[derive(Debug)]
+pub(crate) struct Joint {
+    filling: Filling,
+    /// Length of the old value.
+    old_len: usize,
+    /// All its memory is there, and key and new value are in it.
+    is_ready: bool,
+}
+
+impl Inner {
+    /// Stores the item's value and the draft's, one after the other.
+    ///
+    /// A short value is joined under the lock. For a long one that is too slow: its memory is had and the draft's value
+    /// copied outside, and so is the old value if it is long, which is pinned. It is put in its place if the item
+    /// is still there; each time it is not, somebody else has stored.
+    pub(crate) fn try_join(
+        &self,
+        draft: &mut Draft,
+        condition: Condition,
+        terms: &Terms,
+        now: Seconds,
+        grant: &mut Grant<'_>,
+        joint: &mut Option<Joint>,
+    ) -> Result<Result<Committed, Need>, Refusal> {
+        let shard = self.shard(draft.hash);
+        let heap = &shard.heap;
+        loop {
+            let mut bodies = Released::default();
+            let mut items = shard.lock(now);
+            let found = items.find_live_to_store(draft.hash, draft.key(), now, &mut bodies);
+            let Found::Live(index) = found else {
+                drop(items);
+                match self.create_joined(draft, terms, now, grant) {
+                    Some(created) => return Ok(created),
+                    None => continue,
+                }
+            };
+            let slot = &items.slots[index];
+            if terms.compare.is_some_and(|cas| cas != 0 && cas != slot.cas) {
+                return Ok(Ok(unjoined(draft, Outcome::Exists)));
+            }
+            let (cas_before, old_len) = (slot.cas, slot.value_len());
+            let value_len = old_len + draft.value_len();
+            let with = Attributes { cas: terms.cas, ..Attributes::new(slot.flags, slot.expiry) };
+            let key_len = usize::from(draft.key_len);
+            if self.rules.item_bytes(key_len, with.flags, value_len) > self.item_bytes_max {
+                return Err(Refusal::TooLarge);
+            }
+            let is_long = key_len + value_len + LINE_END.len() > heap.short_len();
+            let is_ready = joint.as_ref().is_some_and(|joint| joint.is_for(old_len));
+            // A short one is prepared under the lock.
+            let items = Some(items).filter(|_| is_ready || !is_long);
+            if !is_ready
+                && let Err(need) = Joint::prepare(joint, old_len, draft, condition, heap, grant)
+            {
+                return Ok(Err(need));
+            }
+            let Some(mut items) = items else { continue };
+            let Some(mut joined) = joint.take() else { continue };
+            let body = &items.slots[index].body;
+            match body {
+                Body::Owned(_) => joined.add(body.data(draft.key_len), draft, condition),
+                Body::Shared(_) => {
+                    let pinned = body.pin(draft.key_len, &shard.account);
+                    drop(items);
+                    joined.add(pinned.slices(), draft, condition);
+                    items = shard.lock(now);
+                    if !is_still_there(&items, index, &pinned, cas_before)
+                        || !is_live(&items, index, now)
+                    {
+                        *joint = Some(joined);
+                        continue;
+                    }
+                }
+            }
+            let body = joined.filling.into_body(draft.key_len);
+            let with = Attributes { expiry: items.slots[index].expiry, ..with };
+            let (cas, old) = items.replace(index, body, with, now);
+            drop(items);
+            drop(old);
+            return Ok(Ok(Committed { outcome: Outcome::Stored { cas }, value_len }));
+        }
+    }
+
+    /// Stores what was to be joined to an item that there is not, if that is wanted; none if there is one by now.
+    fn create_joined(
+        &self,
+        draft: &mut Draft,
+        terms: &Terms,
+        now: Seconds,
+        grant: &mut Grant<'_>,
+    ) -> Option<Result<Committed, Need>> {
+        if !terms.creates {
+            return Some(Ok(unjoined(draft, Outcome::NotStored)));
+        }
+        match self.try_store(draft, Condition::Add, terms, now, grant) {
+            Ok(Committed { outcome: Outcome::NotStored, .. }) => None,
+            created => Some(created),
+        }
+    }
+}
+
+impl Joint {
+    fn is_for(&self, old_len: usize) -> bool {
+        self.is_ready && self.old_len == old_len
+    }
+
+    /// Sees to it that there is a joint for an old value of this length.
+    fn prepare(
+        joint: &mut Option<Self>,
+        old_len: usize,
+        draft: &Draft,
+        condition: Condition,
+        heap: &Arc<Heap>,
+        grant: &mut Grant<'_>,
+    ) -> Result<(), Need> {
+        if joint.as_ref().is_some_and(|joint| joint.old_len != old_len) {
+            // What it has may be enough for another.
+            *joint = None;
+        }
+        let len = draft.key().len() + old_len + draft.value_len() + LINE_END.len();
+        let joint = joint.get_or_insert_with(|| {
+            let filling = Filling::new(len, heap);
+            Self { filling, old_len, is_ready: false }
+        });
+        joint.filling.reserve(heap, grant)?;
+        joint.filling.seek(0);
+        joint.filling.push_all(draft.key());
+        let new = draft.data().unwrap_or_else(|| Slices::one(&[]));
+        if condition == Condition::Prepend {
+            joint.push(new, draft.value_len());
+        } else {
+            joint.filling.seek(draft.key().len() + old_len);
+            joint.push(new, usize::MAX);
+        }
+        joint.is_ready = true;
+        Ok(())
+    }
+
+    /// Copies the old value to where it belongs.
+    fn add(&mut self, old: Slices<'_>, draft: &Draft, condition: Condition) {
+        if condition == Condition::Prepend {
+            self.filling.seek(draft.key().len() + draft.value_len());
+            self.push(old, usize::MAX);
+        } else {
+            self.filling.seek(draft.key().len());
+            self.push(old, self.old_len);
+        }
+    }
+
+    /// Copies this many bytes of a value.
+    fn push(&mut self, slices: Slices<'_>, mut len: usize) {
+        for slice in slices {
+            let some = slice.get(..len.min(slice.len())).unwrap_or_default();
+            self.filling.push_all(some);
+            len -= some.len();
+        }
+    }
+}
+
+/// What is said of a draft that was not joined to anything.
+fn unjoined(draft: &Draft, outcome: Outcome) -> Committed {
+    Committed { outcome, value_len: draft.value_len() }
+}
+
+/// Whether the slot still holds this very value under this number. A pinned one is not changed in place, so then nothing
+/// was stored there.
+fn is_still_there(items: &Items, index: u32, pinned: &Item, cas: u64) -> bool {
+    items.slots.get(index).is_some_and(|slot| slot.cas == cas && pinned.is_of(&slot.body))
+}
+
+fn is_live(items: &Items, index: u32, now: Seconds) -> bool {
+    items.judge(index, now) == Found::Live(index)
+}
