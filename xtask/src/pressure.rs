@@ -18,7 +18,8 @@ pub(crate) fn is_meant(words: &[String]) -> bool {
 /// # Errors
 /// A sentence: there is no such measurement, or the tree cannot be read.
 pub(crate) fn run(words: &[String]) -> Result<Tally, String> {
-    let (chosen, flags) = match words {
+    let (words, dir) = without_dir(words)?;
+    let (chosen, flags) = match &words[..] {
         [word, flags @ ..] if word == "all" => (&MEASUREMENTS[..], flags),
         [word, flags @ ..] => {
             let at = MEASUREMENTS.iter().position(|name| name == word).ok_or_else(|| {
@@ -32,10 +33,29 @@ pub(crate) fn run(words: &[String]) -> Result<Tally, String> {
     let mut tally = Tally::default();
     for name in chosen {
         let clock = Stopwatch::start();
-        let result = measure(&workspace, name, flags);
+        let outputs = dir.as_deref().map_or_else(Vec::new, |dir| outputs(dir, name));
+        let result = measure(&workspace, name, &[flags, &outputs].concat());
         tally.check(name, result.map(|()| String::new()), clock);
     }
     Ok(tally)
+}
+
+/// Takes `--into DIR` out.
+fn without_dir(words: &[String]) -> Result<(Vec<String>, Option<String>), String> {
+    let mut words = words.to_vec();
+    let Some(at) = words.iter().position(|word| word == "--into") else { return Ok((words, None)) };
+    if at + 1 == words.len() {
+        return Err("`--into` needs a directory".to_owned());
+    }
+    let dir = words.drain(at..at + 2).next_back();
+    Ok((words, dir))
+}
+
+/// The flags that write a report into this directory.
+fn outputs(dir: &str, name: &str) -> Vec<String> {
+    let forms: &[&str] = if name == DRAWING { &["md", "json", "svg"] } else { &["md", "json"] };
+    let flag = |form: &&str| ["--output".to_owned(), format!("{dir}/{name}.{form}")];
+    forms.iter().flat_map(flag).collect()
 }
 
 fn measure(workspace: &Workspace, name: &str, flags: &[String]) -> Result<(), String> {
@@ -54,9 +74,11 @@ fn build(workspace: &Workspace, what: &[&str]) -> Result<(), String> {
 }
 
 /// In the order in which they tell most soonest.
-const MEASUREMENTS: [&str; 4] = ["bytes", "rss", "time", "holds"];
+const MEASUREMENTS: [&str; 7] = ["bytes", "rss", "time", "holds", "expiry", "mix", "limits"];
 /// The one that reads what the store records for it.
 const RECORDING: &str = "holds";
+/// The one that has a picture.
+const DRAWING: &str = "mix";
 
 pub(crate) const HELP: &str = "\
 Puts larder's item store under memory pressure, memcached's beside it, and fails when a goal is missed.
@@ -69,17 +91,21 @@ Usage: cargo xtask bench store WHAT [--quick] [--alone] [--output FILE]...
     rss            memory of the process at every moment, while values change their sizes
     time           a batch of lookups against single ones, a set that evicts against a get, the worst set of a filling
     holds          how long locks are held, by place, as a histogram
-    all            all of them
+    expiry         expired items nobody reads: when their memory is free, what the sweeper costs
+    mix            hit ratio while sizes change with time, as a table and a curve
+    limits         values up to 64 MB, -m 2, cache_memlimit under load, -M, flush_all of a full store
+    all            all of them, about half an hour
   --quick          small limits and short runs
   --alone          without memcached
   --output FILE    write the report here too, as JSON if the name ends in .json, else as Markdown
+  --into DIR       write all that there is of each report here: WHAT.md, WHAT.json, and WHAT.svg of mix
 
 `larder-pressure WHAT --help` knows the other options of each.
 ";
 
 #[cfg(test)]
 mod tests {
-    use super::{HELP, MEASUREMENTS, is_meant, run};
+    use super::{HELP, MEASUREMENTS, is_meant, outputs, run, without_dir};
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_owned).collect()
@@ -98,6 +124,15 @@ mod tests {
         ] {
             assert_eq!(is_meant(&words(line)), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn a_directory_gets_every_form() {
+        let given = words("all --into here --quick");
+        assert_eq!(without_dir(&given), Ok((words("all --quick"), Some("here".to_owned()))));
+        assert_eq!(outputs("here", "rss"), words("--output here/rss.md --output here/rss.json"));
+        assert_eq!(outputs("here", "mix").len(), 6);
+        assert!(without_dir(&words("all --into")).is_err_and(|error| error.contains("directory")));
     }
 
     #[test]

@@ -1,6 +1,14 @@
-//! The clock of measurements: CPU time of this thread.
+//! The clocks of measurements: time that passes, and CPU time of this thread.
+
+use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
+
+/// Time that passes for everybody.
+#[expect(clippy::disallowed_methods, reason = "this program measures")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
 
 /// CPU time of this thread in nanoseconds. Waiting for a processor is not in it, but what the machine's host takes
 /// from a virtual processor may be.

@@ -12,7 +12,8 @@ pub(crate) struct Fill {
     keys: Keys,
     sizes: ValueSize,
     random: SmallRng,
-    pub(crate) ttl: u32,
+    /// Shortest life in seconds, and how many lengths of it there are; none for ever.
+    lives: Option<(u32, u32)>,
     next: u64,
     key: Vec<u8>,
 }
@@ -23,7 +24,12 @@ impl Fill {
         let keys = Keys::new(prefix, KEY_LEN, KEYS_MAX);
         let keys = keys.map_err(|error| Error::new(error.to_string()))?;
         let random = SmallRng::seed_from_u64(SEED);
-        Ok(Self { keys, sizes, random, ttl: 0, next: 0, key: Vec::new() })
+        Ok(Self { keys, sizes, random, lives: None, next: 0, key: Vec::new() })
+    }
+
+    /// From now on items live for this many seconds or up to `span` seconds longer; that one is not included.
+    pub(crate) fn lives(&mut self, shortest: u32, span: u32) {
+        self.lives = Some((shortest, span.max(1)));
     }
 
     /// Stores the next items, without waiting for them.
@@ -41,7 +47,10 @@ impl Fill {
     pub(crate) fn store(&mut self, wire: &mut Wire, number: u64, len: usize) -> Result<(), Error> {
         self.key.clear();
         self.keys.push(number % KEYS_MAX, &mut self.key);
-        wire.set_quietly(&self.key, self.ttl, len)
+        let ttl = self.lives.map_or(0, |(shortest, span)| {
+            shortest + u32::try_from(scramble(number) % u64::from(span)).unwrap_or(0)
+        });
+        wire.set_quietly(&self.key, ttl, len)
     }
 
     /// Stores until the server has evicted something. Returns how many items there were when it had not yet.
@@ -67,6 +76,8 @@ impl Fill {
 pub(crate) struct Counts {
     pub(crate) items: u64,
     pub(crate) evictions: u64,
+    /// Stores for which there was no memory.
+    pub(crate) refused: u64,
 }
 
 impl Counts {
@@ -75,7 +86,11 @@ impl Counts {
         let number = |name: &str| {
             stats.get(name).copied().ok_or_else(|| Error::new(format!("stats has no {name}")))
         };
-        Ok(Self { items: number("curr_items")?, evictions: number("evictions")? })
+        Ok(Self {
+            items: number("curr_items")?,
+            evictions: number("evictions")?,
+            refused: number("store_no_memory")?,
+        })
     }
 }
 

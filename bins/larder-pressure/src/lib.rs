@@ -5,13 +5,17 @@
 pub mod bytes;
 mod clock;
 mod error;
+pub mod expiry;
 mod fill;
 pub mod inside;
+pub mod limits;
 mod machine;
+pub mod mix;
 mod report;
 mod resident;
 pub mod rss;
 mod server;
+mod svg;
 mod wire;
 
 pub use error::Error;

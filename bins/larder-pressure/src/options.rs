@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use larder_pressure::inside::{filling, holds, lookups};
-use larder_pressure::{Error, Program, Report, bytes, rss};
+use larder_pressure::{Error, Program, Report, bytes, expiry, limits, mix, rss};
 
 /// Puts larder, and memcached beside it, under memory pressure, and holds what comes out against goals.
 ///
@@ -33,7 +34,8 @@ struct Common {
     /// Small limits and short runs: enough to see that it works, for a continuous integration
     #[arg(long, global = true)]
     quick: bool,
-    /// Write the report here too, as JSON if the name ends in .json, else as Markdown; may be given twice
+    /// Write the report here too, as JSON if the name ends in .json, its picture if in .svg, else as Markdown; may
+    /// be given more than once
     #[arg(long, global = true, value_name = "FILE")]
     output: Vec<PathBuf>,
 }
@@ -61,6 +63,16 @@ enum Command {
         #[arg(long, value_name = "MILLIONS")]
         filling: Option<u64>,
     },
+    /// Expired items that nobody reads: when their memory is free, what the sweeper costs
+    Expiry,
+    /// Hit ratio while the sizes of values change with time, as a table and a curve
+    Mix {
+        /// Limit in MiB [default: 64; with --quick 16]
+        #[arg(short, value_name = "MIB")]
+        mebibytes: Option<u64>,
+    },
+    /// Values of every size, -m 2, limits that change under load, -M, flush_all of a full server
+    Limits,
     /// How long locks of the store are held, by place, under a mix of everything
     Holds {
         /// Operations of a run, a million each [default: 10; with --quick 1]
@@ -78,8 +90,11 @@ impl Options {
     pub(crate) fn run(&self) -> Result<Report, Error> {
         let report = self.measure()?;
         for path in &self.common.output {
-            let is_json = path.extension().is_some_and(|extension| extension == "json");
-            let text = if is_json { format!("{:#}\n", report.json()) } else { report.markdown() };
+            let text = match path.extension().and_then(|extension| extension.to_str()) {
+                Some("json") => format!("{:#}\n", report.json()),
+                Some("svg") => report.svg().ok_or_else(|| Error::new("there is no picture"))?,
+                _ => report.markdown(),
+            };
             fs::write(path, text)
                 .map_err(|error| Error::new(format!("{}: {error}", path.display())))?;
         }
@@ -108,6 +123,28 @@ impl Options {
                 filling::run(&filling::Plan { items, repeats: REPEATS }, &mut report)?;
                 Ok(report)
             }
+            Command::Expiry => {
+                let (servers, report) = self.begin()?;
+                let (expiring, mebibytes, swept_mebibytes, life, watched) = if is_quick {
+                    (100_000, 64, 64, 8, 10)
+                } else {
+                    (1_000_000, 512, 1024, 30, 60)
+                };
+                let (life, watched) = (Duration::from_secs(life), Duration::from_secs(watched));
+                let plan =
+                    expiry::Plan { servers, expiring, life, mebibytes, swept_mebibytes, watched };
+                expiry::run(&plan, report)
+            }
+            Command::Mix { mebibytes } => {
+                let (servers, report) = self.begin()?;
+                let (default, shorten) = if is_quick { (16, 8) } else { (64, 1) };
+                let mebibytes = mebibytes.unwrap_or(default);
+                mix::run(&mix::Plan { servers, mebibytes, shorten }, report)
+            }
+            Command::Limits => {
+                let (servers, report) = self.begin()?;
+                limits::run(&limits_plan(servers, is_quick), report)
+            }
             Command::Holds { operations, mebibytes } => {
                 let operations = millions(operations.unwrap_or(if is_quick { 1 } else { 10 }));
                 let mebibytes = mebibytes.unwrap_or(if is_quick { 64 } else { 256 });
@@ -130,6 +167,12 @@ fn lookups_plan(items: Option<u64>, is_quick: bool) -> lookups::Plan {
         if is_quick { (1, 64, 5, 100_000) } else { (8, 512, 15, 400_000) };
     let items = millions(items.unwrap_or(items_default));
     lookups::Plan { items, mebibytes, rounds, operations }
+}
+
+fn limits_plan(servers: Vec<Program>, is_quick: bool) -> limits::Plan {
+    let (sizes_mebibytes, value_mebibytes, moving_mebibytes, flushed_mebibytes) =
+        if is_quick { (128, 8, 64, 64) } else { (1024, 64, 256, 1024) };
+    limits::Plan { servers, sizes_mebibytes, value_mebibytes, moving_mebibytes, flushed_mebibytes }
 }
 
 fn millions(count: u64) -> u64 {

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde_json::{Value, json};
 
 use crate::server::Program;
+use crate::svg::Picture;
 
 /// The result of one command.
 #[derive(Debug, Default)]
@@ -13,6 +14,7 @@ pub struct Report {
     head: Vec<String>,
     tables: Vec<Table>,
     checks: Vec<Check>,
+    picture: Option<Picture>,
 }
 
 /// Rows of figures.
@@ -55,6 +57,11 @@ impl Report {
         self.tables.push(table);
     }
 
+    /// The picture that goes with it.
+    pub(crate) fn draw(&mut self, picture: Picture) {
+        self.picture = Some(picture);
+    }
+
     /// Notes a goal.
     pub(crate) fn check(&mut self, passed: bool, text: impl Into<String>) {
         let check = Check { text: text.into(), passed };
@@ -79,6 +86,12 @@ impl Report {
             self.checks.iter().map(|check| format!("- {}\n", check.line())).collect();
         let checks = if checks.is_empty() { checks } else { format!("\n{checks}") };
         format!("{head}{tables}{checks}")
+    }
+
+    /// Its picture, if it has one, as SVG.
+    #[must_use]
+    pub fn svg(&self) -> Option<String> {
+        self.picture.as_ref().map(Picture::svg)
     }
 
     /// The whole for programs.

@@ -27,19 +27,21 @@ pub fn run(plan: &Plan, mut report: Report) -> Result<Report, Error> {
         "resident: the peak of the phase, as the kernel keeps it; the bound is 1.02 of the limit and 16 MiB",
     );
     for &limit in &plan.limits {
-        let columns = ["phase", "server", "items", "resident MiB", "of the limit"];
+        let columns = ["phase", "server", "items", "out of memory", "resident MiB", "of the limit"];
         let mut table = Table::new(format!("-m {limit}"), &columns);
-        let mut peak = 0;
+        let mut highest = None;
         for program in &plan.servers {
             if limit >= ALONE_FROM && !program.is_larder() {
                 continue;
             }
-            let highest = watch(program, limit, &mut table)?;
+            let seen = watch(program, limit, &mut table)?;
             if program.is_larder() {
-                peak = highest;
+                highest = Some(seen);
             }
         }
         report.push(table);
+        let Some((peak, refused)) = highest else { continue };
+        report.check(refused == 0, format!("-m {limit}: {refused} stores refused"));
         let bound = bound(limit << 20);
         let (peak_shown, bound_shown) = (mebibytes(peak), mebibytes(bound));
         report.check(
@@ -50,30 +52,32 @@ pub fn run(plan: &Plan, mut report: Report) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// Goes through the phases, and returns the highest peak.
-fn watch(program: &Program, mebibytes_max: u64, table: &mut Table) -> Result<u64, Error> {
+/// Goes through the phases, and returns the highest peak and how many stores were refused.
+fn watch(program: &Program, mebibytes_max: u64, table: &mut Table) -> Result<(u64, u64), Error> {
     let limit = mebibytes_max << 20;
     let server = Server::start(program, mebibytes_max, &[])?;
     let mut load = Load::new(server.connect()?, limit)?;
     let resident = server.resident();
-    let mut highest = 0;
+    let (mut highest, mut refused) = (0, 0);
     for phase in PHASES {
         resident.forget_peak();
         load.play(phase)?;
         load.wire.settle()?;
         let peak = resident.peak_bytes()?;
         highest = highest.max(peak);
-        let Counts { items, .. } = Counts::read(&mut load.wire)?;
+        let Counts { items, refused: refused_now, .. } = Counts::read(&mut load.wire)?;
         println!("-m {mebibytes_max} {}, {}: {} MiB", program.name, phase.name(), mebibytes(peak));
         table.row(&[
             &phase.name(),
             &program.name,
             &items,
+            &(refused_now - refused),
             &mebibytes(peak),
             &format!("{:.3}", ratio(peak, limit)),
         ]);
+        refused = refused_now;
     }
-    Ok(highest)
+    Ok((highest, refused))
 }
 
 /// What is stored for a while.

@@ -22,7 +22,7 @@ pub struct Wire {
 pub enum Stored {
     /// `STORED`
     Yes,
-    /// `SERVER_ERROR out of memory storing object`
+    /// `SERVER_ERROR out of memory storing object`, or `during read`
     OutOfMemory,
     /// `SERVER_ERROR object too large for cache`
     TooLarge,
@@ -178,7 +178,7 @@ impl Wire {
             see(match self.read_line()? {
                 b"STORED" => Stored::Yes,
                 b"SERVER_ERROR object too large for cache" => Stored::TooLarge,
-                line if line.starts_with(b"SERVER_ERROR out of memory") => Stored::OutOfMemory,
+                line if line.to_ascii_lowercase().starts_with(OUT_OF_MEMORY) => Stored::OutOfMemory,
                 other => return Err(surprise("set", other)),
             });
         }
@@ -288,6 +288,7 @@ fn push_number(number: u64, output: &mut Vec<u8>) {
     let _ = write!(output, "{number}");
 }
 
+const OUT_OF_MEMORY: &[u8] = b"server_error out of memory";
 /// Bytes of the pattern before it repeats.
 const PATTERN_LEN: usize = 8191;
 /// Requests are sent when there are so many bytes of them.

@@ -28,7 +28,20 @@ fn what_cannot_be_done_is_refused_with_a_sentence() {
 #[test]
 fn help_names_every_command() {
     let help = String::from_utf8(larder_pressure("--help").stdout).unwrap();
-    for word in ["bytes", "--larder", "--memcached", "--alone", "--quick", "--output"] {
+    for word in [
+        "bytes",
+        "rss",
+        "time",
+        "holds",
+        "expiry",
+        "mix",
+        "limits",
+        "--larder",
+        "--memcached",
+        "--alone",
+        "--quick",
+        "--output",
+    ] {
         assert!(help.contains(word), "{word}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use larder_pressure::{Program, Report, Server, Stored, bytes};
+use larder_pressure::{Program, Report, Server, Stored, bytes, mix, rss};
 
 fn memcached() -> Program {
     Program::memcached(PathBuf::from("memcached"))
@@ -55,4 +55,30 @@ fn a_limit_is_filled_until_something_is_evicted() {
     );
     assert!(items[0] > 40_000 && items[3] > 2_000, "{items:?}");
     assert_eq!(report.counts(), (0, 0), "goals are larder's");
+}
+
+#[test]
+fn the_peak_of_each_phase_is_within_the_process() {
+    let plan = rss::Plan { servers: vec![memcached()], limits: vec![8] };
+    let report = rss::run(&plan, Report::new("rss -m 8", &plan.servers)).unwrap();
+    let tables = report.json()["tables"].clone();
+    let rows = tables[0]["rows"].as_array().unwrap();
+    let resident = |row: &serde_json::Value| row["resident MiB"].as_str().unwrap().parse::<f64>();
+    let resident: Vec<f64> = rows.iter().map(|row| resident(row).unwrap()).collect();
+    assert!(resident.len() == 7 && resident.iter().all(|&peak| peak > 8.0), "{resident:?}");
+    assert_eq!(report.counts(), (0, 0), "goals are larder's");
+}
+
+#[test]
+fn hit_ratios_are_drawn_over_all_phases() {
+    let plan = mix::Plan { servers: vec![memcached()], mebibytes: 8, shorten: 40 };
+    let report = mix::run(&plan, Report::new("mix -m 8", &plan.servers)).unwrap();
+    let tables = report.json()["tables"].clone();
+    for row in tables[0]["rows"].as_array().unwrap() {
+        let hits: f64 = row["hit ratio"].as_str().unwrap().parse().unwrap();
+        assert!(hits > 0.0 && hits < 0.98, "{row}");
+    }
+    let svg = report.svg().unwrap();
+    let points = svg.split("points=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(points.split(' ').count(), 200);
 }
