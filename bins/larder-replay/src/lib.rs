@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod curve;
 mod make;
 mod random;
 mod read;
@@ -9,6 +10,7 @@ mod sizes;
 mod trace;
 mod write;
 
+pub use curve::{Curve, Line};
 pub use make::{CATALOGUE, Recipe, SEED, make};
 pub use read::{Format, ReadError, read};
 pub use replay::{Error, Memory, Plan, Progress, Report, Tally, replay};

@@ -10,14 +10,14 @@
 mod options;
 mod progress;
 
-use std::fs::File;
-use std::io::{self, BufWriter};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::{self, ScopedJoinHandle};
 
 use clap::Parser;
-use larder_replay::{Facts, Plan, Report, Trace, replay, write};
+use larder_replay::{Curve, Facts, Plan, Report, Trace, replay, write};
 use options::{Options, ServerArgs, Task, TraceArgs, catalogue};
 use progress::Line;
 use serde_json::Value;
@@ -36,8 +36,12 @@ fn run(task: Task) -> Result<ExitCode, String> {
     match task {
         Task::List => println!("{}", catalogue()),
         Task::Show { trace, json } => show(&trace, json)?,
+        Task::Curve { points, title, output } => draw(&points, &title, output.as_deref())?,
         Task::Run { trace, servers, json } => play(&trace.load()?, &servers, json)?,
-        Task::Make { trace, output } => save(&trace.load()?, output.as_deref())?,
+        Task::Make { trace, output } => {
+            let trace = trace.load()?;
+            save(output.as_deref(), |mut out| write(&trace, &mut out))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -88,10 +92,21 @@ fn joined<T>(player: ScopedJoinHandle<'_, Result<T, String>>) -> Result<T, Strin
     player.join().unwrap_or_else(|_| Err("a replay ended in a panic".to_owned()))
 }
 
-fn save(trace: &Trace, output: Option<&Path>) -> Result<(), String> {
+fn draw(points: &Path, title: &str, output: Option<&Path>) -> Result<(), String> {
+    let wrong = |error: String| format!("{}: {error}", points.display());
+    let json = fs::read_to_string(points).map_err(|error| wrong(error.to_string()))?;
+    let svg = Curve::parse(title, &json).map_err(wrong)?.svg();
+    save(output, |out| out.write_all(svg.as_bytes()))
+}
+
+/// Writes to a file, or to standard output.
+fn save(
+    output: Option<&Path>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), String> {
     let result = match output {
-        None => write(trace, &mut BufWriter::new(io::stdout().lock())),
-        Some(path) => File::create(path).and_then(|file| write(trace, &mut BufWriter::new(file))),
+        None => write(&mut BufWriter::new(io::stdout().lock())),
+        Some(path) => File::create(path).and_then(|file| write(&mut BufWriter::new(file))),
     };
     let place = output.map_or_else(|| "standard output".into(), Path::to_string_lossy);
     result.map_err(|error| format!("{place} cannot be written: {error}"))

@@ -133,10 +133,17 @@ fn accesses(shape: &mut impl Shape, requests: usize, seed: u64) -> Vec<Access> {
     let mut numbers = Numbers::default();
     #[expect(clippy::cast_precision_loss, reason = "far fewer requests than 2^53")]
     let second = shape.span_s() / requests.max(1) as f64;
+    let mut objects: Vec<Object> = Vec::new();
     let draw = |index: usize| {
         let recorded = shape.draw(&mut random);
         let verb = shape.verb(&mut random);
-        let Object { key_len, value_len, ttl } = shape.object(&mut Random::new(seed, recorded));
+        let key = numbers.of(recorded);
+        let known = usize::try_from(key).ok().and_then(|key| objects.get(key)).copied();
+        let Object { key_len, value_len, ttl } = known.unwrap_or_else(|| {
+            let object = shape.object(&mut Random::new(seed, recorded));
+            objects.push(object);
+            object
+        });
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -144,7 +151,6 @@ fn accesses(shape: &mut impl Shape, requests: usize, seed: u64) -> Vec<Access> {
             reason = "at most the week that a trace lasts"
         )]
         let at = (index as f64 * second) as u32;
-        let key = numbers.of(recorded);
         Access { key, at, value_len, ttl, key_len: clamp_key_len(key_len.into()), verb }
     };
     (0..requests).map(draw).collect()

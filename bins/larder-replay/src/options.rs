@@ -36,6 +36,18 @@ pub(crate) enum Task {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Draw miss-ratio curves as a picture
+    Curve {
+        /// A JSON array of points: objects with `line`, `memory_mib` and `miss_ratio`
+        #[arg(value_name = "POINTS")]
+        points: PathBuf,
+        /// What stands above the picture
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        title: String,
+        /// Where to, as SVG; standard output otherwise
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Play a trace against servers: get, and on a miss set
     Run {
         #[command(flatten)]

@@ -107,6 +107,7 @@ pub fn replay(
         items: after.items,
         evictions: after.evictions.saturating_sub(before.evictions),
         limit_bytes: after.limit_bytes,
+        slab_bytes: after.slab_bytes,
         memory,
         server_cpu: cpu.zip(cpu_before).map(|(after, before)| after.saturating_sub(before)),
     })

@@ -36,6 +36,7 @@ fn what_cannot_be_done_is_refused_with_a_sentence() {
     check("show scarab", 1, "there is no trace `scarab`");
     check("show scarab --format plain", 1, "scarab: ");
     check("make zipf1.0 --requests 1 --output /does/not/exist", 1, "cannot be written");
+    check("curve /does/not/exist", 1, "/does/not/exist: ");
     check("run zipf1.0 --requests 9 --server nowhere", 1, "a server is HOST:PORT");
     check("run zipf1.0 --requests 9 --pid 1 --pid 2", 1, "2 process ids for 1 servers");
 }

@@ -55,6 +55,8 @@ pub struct Report {
     pub evictions: u64,
     /// Its memory limit.
     pub limit_bytes: u64,
+    /// What it says it has allocated for items, in memcached's way of counting: `total_malloced` of `stats slabs`.
+    pub slab_bytes: u64,
     /// Its process's memory afterwards.
     pub memory: Option<Memory>,
     /// Its process's CPU time meanwhile.
@@ -101,6 +103,7 @@ impl Report {
             "server": self.server.to_string(),
             "version": self.version,
             "limit_bytes": self.limit_bytes,
+            "slab_bytes": self.slab_bytes,
             "gets": gets,
             "misses": misses,
             "miss_ratio": self.tally.miss_ratio(),
@@ -132,7 +135,8 @@ impl fmt::Display for Report {
         writeln!(f, "stored      {fills} missed, {sets} others; {refused} refused")?;
         writeln!(f, "removed     {deletes}")?;
         write!(f, "server      {} items, {} evictions", self.items, self.evictions)?;
-        writeln!(f, ", limit {:.1} MiB", mib(self.limit_bytes))?;
+        let (slabs, limit) = (mib(self.slab_bytes), mib(self.limit_bytes));
+        writeln!(f, ", {slabs:.1} MiB of slabs, limit {limit:.1} MiB")?;
         if let Some(Memory { resident, peak }) = self.memory {
             writeln!(f, "resident    {:.1} MiB, at most {:.1}", mib(resident), mib(peak))?;
         }

@@ -13,6 +13,8 @@ pub(super) struct Statistics {
     pub(super) items: u64,
     pub(super) evictions: u64,
     pub(super) limit_bytes: u64,
+    /// What memcached has allocated for items: every size class gets a page, even beyond the limit.
+    pub(super) slab_bytes: u64,
 }
 
 impl Statistics {
@@ -21,12 +23,15 @@ impl Statistics {
         let stream = TcpStream::connect_timeout(&server, timeout).map_err(Error::Connect)?;
         let read = || -> io::Result<Self> {
             stream.set_read_timeout(Some(timeout))?;
-            (&stream).write_all(b"stats\r\n")?;
             let mut reader = BufReader::new((&stream).take(ANSWER_LEN_MAX));
             let mut statistics = Self::default();
             let mut line = String::new();
-            while reader.read_line(&mut line)? > 0 && line.trim_end() != "END" {
-                statistics.take(&line);
+            for request in ["stats\r\n", "stats slabs\r\n"] {
+                (&stream).write_all(request.as_bytes())?;
+                while reader.read_line(&mut line)? > 0 && line.trim_end() != "END" {
+                    statistics.take(&line);
+                    line.clear();
+                }
                 line.clear();
             }
             Ok(statistics)
@@ -45,6 +50,7 @@ impl Statistics {
             "version" => value.clone_into(&mut self.version),
             "curr_items" => self.items = number(),
             "evictions" => self.evictions = number(),
+            "total_malloced" => self.slab_bytes = number(),
             "limit_maxbytes" => self.limit_bytes = number(),
             _ => {}
         }
@@ -63,9 +69,16 @@ mod tests {
         let mut statistics = Statistics::default();
         let lines = ["STAT version 1.6.18\r\n", "STAT curr_items 7\r\n", "STAT evictions 12\r\n"];
         let others = ["STAT limit_maxbytes 67108864\r\n", "STAT evictions_x 9\r\n", "STAT\r\n", ""];
-        lines.iter().chain(&others).for_each(|line| statistics.take(line));
+        let slabs = ["STAT 1:chunk_size 96\r\n", "STAT total_malloced 34603008\r\n"];
+        lines.iter().chain(&others).chain(&slabs).for_each(|line| statistics.take(line));
         let version = "1.6.18".to_owned();
-        let expected = Statistics { version, items: 7, evictions: 12, limit_bytes: 67_108_864 };
+        let expected = Statistics {
+            version,
+            items: 7,
+            evictions: 12,
+            limit_bytes: 67_108_864,
+            slab_bytes: 34_603_008,
+        };
         assert_eq!(statistics, expected);
     }
 }
