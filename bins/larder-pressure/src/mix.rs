@@ -165,6 +165,8 @@ struct Phase {
     /// The longest value is so many doublings longer; each doubling is as likely as any other.
     doublings: u64,
     requests: u64,
+    /// What comes back asks for other keys of the same law.
+    seed: u64,
 }
 
 impl Phase {
@@ -175,7 +177,7 @@ impl Phase {
         let keys = (memory * FOOTPRINT / self.mean()).max(1);
         let picker = Picker::new(Distribution::Zipf(EXPONENT), keys, 0);
         let mut picker = picker.map_err(|error| Error::new(error.to_string()))?;
-        let mut random = SmallRng::seed_from_u64(SEED);
+        let mut random = SmallRng::seed_from_u64(self.seed);
         let mut seen = Seen::default();
         let window = self.requests / plan.shorten / WINDOWS as u64;
         for _ in 0..WINDOWS {
@@ -219,15 +221,37 @@ impl Phase {
 }
 
 const PHASES: [Phase; 4] = [
-    Phase { name: "small", prefix: "small:", shortest: 50, doublings: 2, requests: 2_000_000 },
-    Phase { name: "large", prefix: "large:", shortest: 8_000, doublings: 3, requests: 250_000 },
-    Phase { name: "mixed", prefix: "mixed:", shortest: 20, doublings: 14, requests: 500_000 },
+    Phase {
+        name: "small",
+        prefix: "small:",
+        shortest: 50,
+        doublings: 2,
+        requests: 2_000_000,
+        seed: 1,
+    },
+    Phase {
+        name: "large",
+        prefix: "large:",
+        shortest: 8_000,
+        doublings: 3,
+        requests: 250_000,
+        seed: 2,
+    },
+    Phase {
+        name: "mixed",
+        prefix: "mixed:",
+        shortest: 20,
+        doublings: 14,
+        requests: 500_000,
+        seed: 3,
+    },
     Phase {
         name: "small again",
         prefix: "small:",
         shortest: 50,
         doublings: 2,
         requests: 2_000_000,
+        seed: 4,
     },
 ];
 /// Bytes of all keys and values of a phase, in limits.
@@ -238,6 +262,5 @@ const KEY_LEN: u64 = 18;
 const WINDOWS: usize = 50;
 /// Requests that go out together.
 const BATCH: usize = 64;
-const SEED: u64 = 1;
 /// What was before may cost so little of the hit ratio, when a phase has lasted for a while.
 const RECOVERY: f64 = 0.97;
