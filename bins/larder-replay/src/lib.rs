@@ -6,6 +6,7 @@ mod make;
 mod random;
 mod read;
 mod replay;
+pub mod simulate;
 mod sizes;
 mod trace;
 mod write;

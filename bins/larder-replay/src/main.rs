@@ -18,7 +18,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use clap::Parser;
 use larder_replay::{Curve, Facts, Plan, Report, Trace, replay, write};
-use options::{Options, ServerArgs, Task, TraceArgs, catalogue};
+use options::{Options, ServerArgs, SimulateArgs, Task, TraceArgs, catalogue};
 use progress::Line;
 use serde_json::Value;
 
@@ -42,6 +42,7 @@ fn run(task: Task) -> Result<ExitCode, String> {
             let trace = trace.load()?;
             save(output.as_deref(), |mut out| write(&trace, &mut out))?;
         }
+        Task::Simulate(args) => return simulate(&args),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -110,4 +111,21 @@ fn save(
     };
     let place = output.map_or_else(|| "standard output".into(), Path::to_string_lossy);
     result.map_err(|error| format!("{place} cannot be written: {error}"))
+}
+
+/// Fails if a bound of the check is not kept.
+fn simulate(args: &SimulateArgs) -> Result<ExitCode, String> {
+    let line = Line::new();
+    let seen = |done, of| line.show_points(done, of);
+    let report = args.simulation().run(args.traces(), |number| args.load(number), seen)?;
+    if args.json {
+        println!("{:#}", report.json());
+    } else {
+        print!("{report}");
+    }
+    if args.check && !report.is_decisive() {
+        return Err("there is no point at which larder and s3fifo both played".to_owned());
+    }
+    let is_kept = !args.check || report.verdict().is_empty();
+    Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

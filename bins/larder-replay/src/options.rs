@@ -1,11 +1,15 @@
 //! The command line: flags, their defaults, and what they ask for.
 
+mod simulate;
+
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use larder_replay::{CATALOGUE, Format, Plan, SEED, Trace, make, read};
+
+pub(crate) use simulate::SimulateArgs;
 
 /// Plays recorded and made cache traces and counts what was missed.
 #[derive(Debug, Parser)]
@@ -58,6 +62,8 @@ pub(crate) enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Play traces against the store itself and against reference policies, on a clock of the trace's own
+    Simulate(SimulateArgs),
 }
 
 /// Which trace.

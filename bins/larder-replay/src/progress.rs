@@ -1,4 +1,4 @@
-//! The line that shows how far a replay is: on a terminal, over itself.
+//! The line that shows how far a replay or a simulation is: on a terminal, over itself.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -23,14 +23,21 @@ impl Line {
 
     /// Shows how far the replay against a server is, in the place of what was shown before.
     pub(crate) fn show(&self, server: SocketAddr, progress: &Progress) {
+        let Progress { sent, accesses, .. } = *progress;
+        self.replace(sent == accesses, || format!("{server}  {}", shown(progress)));
+    }
+
+    /// Shows how many points of a simulation are done.
+    pub(crate) fn show_points(&self, done: usize, of: usize) {
+        self.replace(done == of, || format!("{done} of {of} points"));
+    }
+
+    /// At its end the line goes: the report follows.
+    fn replace(&self, is_over: bool, text: impl FnOnce() -> String) {
         if !self.is_shown {
             return;
         }
-        // At its end the line goes: the report follows.
-        let text = match progress.sent == progress.accesses {
-            true => String::new(),
-            false => format!("{server}  {}", shown(progress)),
-        };
+        let text = if is_over { String::new() } else { text() };
         let mut terminal = io::stderr().lock();
         // A terminal that takes no more ends no replay.
         let _ = write!(terminal, "\r{text}\x1b[K").and_then(|()| terminal.flush());

@@ -1,0 +1,60 @@
+//! What a simulation must show of the store.
+
+use super::{Contender, Lifetime, Point, Report, Run};
+
+impl Report {
+    /// What is out of bounds, a sentence each: misses over [`MISSES_MAX`] times those of S3-FIFO, or, with TTLs, more than
+    /// [`COPIES_MAX`] bytes copied for each that was stored. Nothing is said of points that one of the two did not play.
+    #[must_use]
+    pub fn verdict(&self) -> Vec<String> {
+        self.points.iter().flat_map(violations).collect()
+    }
+
+    /// Whether there is a point at which the store can be compared with S3-FIFO, so that a verdict means something.
+    #[must_use]
+    pub fn is_decisive(&self) -> bool {
+        let both = [Contender::Larder, Contender::S3Fifo];
+        self.points.iter().any(|point| both.iter().all(|contender| point.run(*contender).is_some()))
+    }
+}
+
+fn violations(point: &Point) -> Vec<String> {
+    let mut found = Vec::new();
+    let Some(larder) = point.run(Contender::Larder) else { return found };
+    if let Some(ideal) = point.run(Contender::S3Fifo) {
+        let ratio = larder.misses_relative_to(ideal);
+        if ratio > MISSES_MAX {
+            found.push(format!("{point}: {ratio:.3} times the misses of S3-FIFO"));
+        }
+    }
+    if let Some(copies) = larder.copies().filter(|_| point.lifetime == Lifetime::Limited)
+        && copies > COPIES_MAX
+    {
+        found.push(format!("{point}: {copies:.2} bytes copied for each that was stored"));
+    }
+    found
+}
+
+impl Run {
+    /// Misses as a multiple of another's on the same point; 1 if neither missed anything.
+    #[must_use]
+    pub fn misses_relative_to(&self, other: &Self) -> f64 {
+        match (self.counts.misses, other.counts.misses) {
+            (0, 0) => 1.0,
+            (misses, others) => misses as f64 / others as f64,
+        }
+    }
+
+    /// Bytes moved inside the cache for each byte of keys and values stored, where it is known.
+    #[must_use]
+    pub fn copies(&self) -> Option<f64> {
+        let copied = self.holdings.copied_bytes?;
+        Some(copied as f64 / self.counts.set_bytes.max(1) as f64)
+    }
+}
+
+/// The most misses of the store, as a multiple of those of S3-FIFO of whole items.
+pub const MISSES_MAX: f64 = 1.03;
+
+/// The most bytes that the store copies on traces with TTLs, for each that is stored.
+pub const COPIES_MAX: f64 = 0.5;
