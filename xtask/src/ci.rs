@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::tally::{Stopwatch, Tally};
-use crate::{bench, fuzz, load, test, tidy};
+use crate::{bench, fuzz, load, replay, test, tidy};
 
 /// Runs every task and goes on after failures, so that one run shows them all.
 pub(crate) fn ci() -> Tally {
@@ -23,6 +23,8 @@ pub(crate) fn ci() -> Tally {
         _ => Err("the load bench failed: see its output".to_owned()),
     };
     all.check("bench load", result, clock);
+    announce("bench replay");
+    absorb(&mut all, "bench replay", || replay::run(&["--quick".to_owned()]));
     announce("summary");
     all
 }
@@ -44,7 +46,7 @@ const FUZZ_SECONDS: u64 = 10;
 
 pub(crate) const HELP: &str = "\
 Runs everything that the continuous integration runs: tidy, test, every fuzz target for ten seconds, every
-bench once, a short load run. Goes on after a failure and prints a table at the end.
+bench once, a short load run, a short replay. Goes on after a failure and prints a table at the end.
 
 Usage: cargo xtask ci
 

@@ -4,19 +4,18 @@
 //! round are compared. What a request costs the server is the figure that drifts least.
 
 mod figures;
-mod served;
 mod shape;
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use serde_json::json;
 
 use crate::arguments::{Arguments, Known};
-use crate::process;
+use crate::process::{self, output_of};
+use crate::served::{Bench, Contender, Served, flags, load_average, machine};
 use crate::workspace::{Workspace, cargo};
 use figures::{Results, Sample};
-use served::{Bench, Contender, FLAGS, Served};
 use shape::{SHAPES, Shape};
 
 /// Runs the load bench with the words after `bench load`.
@@ -105,7 +104,7 @@ impl Plan {
         let servers = self
             .contenders
             .iter()
-            .map(|contender| Served::start(&bench, *contender))
+            .map(|contender| Served::start(&bench, *contender, MEMORY_MIB))
             .collect::<Result<Vec<_>, _>>()?;
         let mut all = Vec::new();
         for shape in &self.shapes {
@@ -125,7 +124,7 @@ impl Plan {
         shape: &'static Shape,
     ) -> Result<Results, String> {
         for served in servers {
-            bench.load(served, &shape.fill_flags())?;
+            generate(bench, served, &shape.fill_flags())?;
         }
         let mut flags = shape.flags();
         let warm_up = (self.seconds / 10.0).to_string();
@@ -139,7 +138,7 @@ impl Plan {
                 turns.reverse();
             }
             for (served, (_, samples)) in turns {
-                samples.push(Sample::parse(&bench.load(served, &flags)?)?);
+                samples.push(Sample::parse(&generate(bench, served, &flags)?)?);
             }
         }
         Ok(results)
@@ -152,16 +151,15 @@ impl Plan {
             format!("machine: {}", machine()),
         ];
         lines.extend(self.contenders.iter().map(|contender| {
-            format!("server: {} ({}) {FLAGS}", contender.name(), bench.version(*contender))
+            let (name, version) = (contender.name(), bench.version(*contender));
+            format!("server: {name} ({version}) {}", flags(MEMORY_MIB))
         }));
         lines.push(match &bench.cores {
             Some((server, generator)) => format!("cores: server {server}, generator {generator}"),
             None => "cores: server and generator share them".to_owned(),
         });
         // Other work on the machine blurs everything but ratios; the reader shall see that there was some.
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let load = load.split(' ').next().unwrap_or_default();
-        lines.push(format!("load average before the run: {load}"));
+        lines.push(format!("load average before the run: {}", load_average()));
         let (rounds, seconds) = (self.rounds, self.seconds);
         lines.push(format!("rounds: {rounds} of {seconds} s each; median (lowest..highest)"));
         lines
@@ -183,14 +181,14 @@ impl Plan {
     }
 }
 
-/// Processor, number of cores and kernel of this machine.
-fn machine() -> String {
-    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |name: &str| cpus.lines().find(|line| line.starts_with(name))?.split_once(": ");
-    let model = field("model name").map_or("an unknown processor", |(_, model)| model);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let kernel = process::output_of(Command::new("uname").arg("-sr")).unwrap_or_default();
-    format!("{cores} cores of {model}, {}", kernel.trim())
+/// Runs `larder-load` and returns what it wrote.
+///
+/// # Errors
+/// A sentence with what it wrote to its standard error.
+fn generate(bench: &Bench, served: &Served, flags: &[String]) -> Result<String, String> {
+    let mut command = bench.client("larder-load");
+    command.args(["--json", "--server", &served.address(), "--pid", &served.pid()]);
+    output_of(command.args(flags))
 }
 
 const KNOWN: [Known; 7] = [
@@ -203,6 +201,8 @@ const KNOWN: [Known; 7] = [
     Known::Value("--shape"),
 ];
 
+/// For the items of all shapes.
+const MEMORY_MIB: u64 = 1024;
 /// Rounds, and seconds of each measurement.
 const THOROUGH: (usize, f64) = (5, 2.0);
 /// Enough to see that it works, not to see how fast.
@@ -230,9 +230,9 @@ Only the loopback is used. See bins/larder-load/README.md for what the figures m
 
 #[cfg(test)]
 mod tests {
-    use super::served::Contender;
     use super::shape::SHAPES;
     use super::{HELP, Plan};
+    use crate::served::Contender;
 
     fn parse(line: &str) -> Result<Plan, String> {
         Plan::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())

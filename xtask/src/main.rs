@@ -12,6 +12,8 @@ mod fuzz;
 mod load;
 mod pressure;
 mod process;
+mod replay;
+mod served;
 mod tally;
 mod test;
 mod tidy;
@@ -57,13 +59,21 @@ fn dispatch(given: &[String]) -> Result<ExitCode, String> {
         return Ok(load::run(&rest[1..]));
     }
     let is_pressure = task == "bench" && pressure::is_meant(rest);
-    let help = if is_pressure { pressure::HELP } else { help };
+    let is_replay = task == "bench" && rest.first().is_some_and(|word| word == "replay");
+    let help = match (is_pressure, is_replay) {
+        (true, _) => pressure::HELP,
+        (_, true) => replay::HELP,
+        _ => help,
+    };
     if help == HELP || rest.iter().any(|word| word == "-h" || word == "--help") {
         print!("{help}");
         return Ok(ExitCode::SUCCESS);
     }
     if is_pressure {
         return Ok(pressure::run(&rest[1..])?.finish());
+    }
+    if is_replay {
+        return Ok(replay::run(&rest[1..])?.finish());
     }
     Ok(run(task, rest)?.finish())
 }
@@ -115,6 +125,7 @@ Usage: cargo xtask TASK
   test [STEP] [OPTIONS]           every test; installs what the client suites need
   bench [LAYER] [--quick]         criterion benches
   bench load [OPTIONS]            the server under load, beside memcached
+  bench replay [OPTIONS]          traces against the server and memcached: who misses how much
   bench store WHAT [OPTIONS]      the item store under memory pressure, beside memcached
   fuzz [TARGET] [--seconds N]     fuzz targets
   ci                              all of it, in the order of the continuous integration

@@ -11,13 +11,13 @@ use crate::tally::Stopwatch;
 
 /// Who serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Contender {
+pub(crate) enum Contender {
     Larder,
     Memcached,
 }
 
 impl Contender {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Larder => "larder",
             Self::Memcached => "memcached",
@@ -26,7 +26,7 @@ impl Contender {
 
     /// # Errors
     /// A sentence with the names that there are.
-    pub(super) fn named(name: &str) -> Result<Self, String> {
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
         match name {
             "larder" => Ok(Self::Larder),
             "memcached" => Ok(Self::Memcached),
@@ -37,36 +37,31 @@ impl Contender {
 
 /// Where the programs are, and which core each may run on.
 #[derive(Debug)]
-pub(super) struct Bench {
+pub(crate) struct Bench {
     /// Where cargo puts release builds.
-    pub(super) programs: PathBuf,
-    /// The server's core and the generator's, when there are two to give.
-    pub(super) cores: Option<(String, String)>,
+    pub(crate) programs: PathBuf,
+    /// The server's core and the clients', when there are two to give.
+    pub(crate) cores: Option<(String, String)>,
 }
 
 impl Bench {
     /// Gives the server the first core that this process may use, and the generator the others.
-    pub(super) fn new(programs: PathBuf) -> Self {
+    pub(crate) fn new(programs: PathBuf) -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let is_there = Command::new("taskset").arg("--version").output().is_ok();
         Self { programs, cores: if is_there { split_cores(&status) } else { None } }
     }
 
     /// What the server was built as, in its own words.
-    pub(super) fn version(&self, contender: Contender) -> String {
+    pub(crate) fn version(&self, contender: Contender) -> String {
         let text = output_of(Command::new(self.program(contender)).arg("-V")).unwrap_or_default();
         text.lines().next().unwrap_or("of an unknown version").trim().to_owned()
     }
 
-    /// Runs `larder-load` and returns what it wrote.
-    ///
-    /// # Errors
-    /// A sentence with what it wrote to its standard error.
-    pub(super) fn load(&self, served: &Served, flags: &[String]) -> Result<String, String> {
-        let cores = self.cores.as_ref().map(|(_, generator)| generator.as_str());
-        let mut command = pinned(&self.programs.join("larder-load"), cores);
-        command.args(["--json", "--server", &format!("127.0.0.1:{}", served.port)]);
-        output_of(command.args(["--pid", &served.child.id().to_string()]).args(flags))
+    /// A program of ours that is a client, on the cores that servers leave free.
+    pub(crate) fn client(&self, name: &str) -> Command {
+        let cores = self.cores.as_ref().map(|(_, clients)| clients.as_str());
+        pinned(&self.programs.join(name), cores)
     }
 
     fn program(&self, contender: Contender) -> PathBuf {
@@ -79,22 +74,26 @@ impl Bench {
 
 /// A running server. Dropping it ends the process.
 #[derive(Debug)]
-pub(super) struct Served {
-    pub(super) contender: Contender,
+pub(crate) struct Served {
+    pub(crate) contender: Contender,
     child: Child,
     port: u16,
 }
 
 impl Served {
-    /// Starts a server with one worker and waits until it listens.
+    /// Starts a server with one worker and this memory limit, and waits until it listens.
     ///
     /// # Errors
     /// A sentence: it did not start, ended at once, or did not listen in time.
-    pub(super) fn start(bench: &Bench, contender: Contender) -> Result<Self, String> {
+    pub(crate) fn start(
+        bench: &Bench,
+        contender: Contender,
+        memory_mib: u64,
+    ) -> Result<Self, String> {
         let name = contender.name();
         let cores = bench.cores.as_ref().map(|(server, _)| server.as_str());
         let mut command = pinned(&bench.program(contender), cores);
-        command.args(FLAGS.split(' '));
+        command.args(flags(memory_mib).split(' '));
         if output_of(Command::new("id").arg("-u"))?.trim() == "0" {
             command.args(["-u", "nobody"]);
         }
@@ -113,6 +112,16 @@ impl Served {
         let _ = fs::remove_file(&port_file);
         served.port = port?;
         Ok(served)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> String {
+        self.child.id().to_string()
     }
 
     fn wait_for_port(&mut self, port_file: &Path) -> Result<u16, String> {
@@ -162,8 +171,26 @@ fn split_cores(status: &str) -> Option<(String, String)> {
     (!generator.is_empty()).then(|| (server.to_string(), generator.join(",")))
 }
 
-/// Flags that both servers understand: one worker, a free port, memory for all shapes, all their clients.
-pub(super) const FLAGS: &str = "-t 1 -m 1024 -c 2048 -p -1 -U 0 -l 127.0.0.1";
+/// Processor, number of cores and kernel of this machine.
+pub(crate) fn machine() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| cpus.lines().find(|line| line.starts_with(name))?.split_once(": ");
+    let model = field("model name").map_or("an unknown processor", |(_, model)| model);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = output_of(Command::new("uname").arg("-sr")).unwrap_or_default();
+    format!("{cores} cores of {model}, {}", kernel.trim())
+}
+
+/// How busy the machine is with everything that runs on it.
+pub(crate) fn load_average() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// Flags that both servers understand: one worker, a memory limit, all their clients, a free port.
+pub(crate) fn flags(memory_mib: u64) -> String {
+    format!("-t 1 -m {memory_mib} -c 2048 -p -1 -U 0 -l 127.0.0.1")
+}
 
 const START_TIME_MAX: Duration = Duration::from_secs(20);
 /// Between two looks at the port file.
