@@ -18,7 +18,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use clap::Parser;
 use larder_replay::{Curve, Facts, Plan, Report, Trace, replay, write};
-use options::{Options, ServerArgs, SimulateArgs, Task, TraceArgs, catalogue};
+use options::{ExpireArgs, Options, ServerArgs, SimulateArgs, Task, TraceArgs, catalogue};
 use progress::Line;
 use serde_json::Value;
 
@@ -43,6 +43,7 @@ fn run(task: Task) -> Result<ExitCode, String> {
             save(output.as_deref(), |mut out| write(&trace, &mut out))?;
         }
         Task::Simulate(args) => return simulate(&args),
+        Task::Expire(args) => return expire(&args),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -125,6 +126,18 @@ fn simulate(args: &SimulateArgs) -> Result<ExitCode, String> {
     }
     if args.check && !report.is_decisive() {
         return Err("there is no point at which larder and s3fifo both played".to_owned());
+    }
+    let is_kept = !args.check || report.verdict().is_empty();
+    Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Fails if a bound of the check is not kept.
+fn expire(args: &ExpireArgs) -> Result<ExitCode, String> {
+    let report = args.trial().run()?;
+    if args.json {
+        println!("{:#}", report.json());
+    } else {
+        print!("{report}");
     }
     let is_kept = !args.check || report.verdict().is_empty();
     Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })

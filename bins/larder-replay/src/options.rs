@@ -1,5 +1,6 @@
 //! The command line: flags, their defaults, and what they ask for.
 
+mod expire;
 mod simulate;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use larder_replay::{CATALOGUE, Format, Plan, SEED, Trace, make, read};
 
+pub(crate) use expire::ExpireArgs;
 pub(crate) use simulate::SimulateArgs;
 
 /// Plays recorded and made cache traces and counts what was missed.
@@ -64,6 +66,8 @@ pub(crate) enum Task {
     },
     /// Play traces against the store itself and against reference policies, on a clock of the trace's own
     Simulate(SimulateArgs),
+    /// Let items of the store expire that nobody asks for: when their room is free, and what the sweeps take
+    Expire(ExpireArgs),
 }
 
 /// Which trace.

@@ -11,6 +11,7 @@
 
 mod cache;
 mod chains;
+mod expiry;
 mod jobs;
 mod larder;
 mod lru;
@@ -31,6 +32,7 @@ use play::play;
 use s3fifo::S3Fifo;
 
 pub use cache::Holdings;
+pub use expiry::{ExpiryReport, ExpiryTrial, GONE_MAX_S, SHARE_MAX};
 pub use play::{Clock, Counts};
 pub use report::Report;
 pub use verdict::{COPIES_MAX, MISSES_MAX};

@@ -5,9 +5,12 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 fn simulate(flags: &str) -> Output {
+    larder_replay(&format!("simulate {flags}"))
+}
+
+fn larder_replay(words: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_larder-replay"))
-        .arg("simulate")
-        .args(flags.split(' '))
+        .args(words.split(' '))
         .output()
         .expect("it was built")
 }
@@ -62,4 +65,18 @@ fn what_cannot_be_simulated_is_refused_with_a_sentence() {
     check("zipf1.0 --threads 0", 2, "0 is not in 1..");
     check("frobnicated --memory 64M", 1, "frobnicated");
     check("zipf1.0 --requests 100 --memory 64M --caches lru --check", 1, "no point at which");
+}
+
+#[test]
+fn expiry_is_reported() {
+    let flags = "expire --memory 8M --items 5000 --watched 20";
+    let text = String::from_utf8(larder_replay(flags).stdout).unwrap();
+    assert!(text.starts_with("5000 items expire at once beside "), "{text}");
+    assert!(text.contains("stored then       4850, evicting 0, losing 0"), "{text}");
+    let json = larder_replay(&format!("{flags} --json"));
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&json["expiring"], &json["evicted"]), (&5000.into(), &0.into()));
+    let refused = larder_replay("expire --memory 8M --items 5000000 --check");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("too few"));
 }
