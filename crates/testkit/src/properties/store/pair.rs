@@ -217,7 +217,7 @@ impl Pair {
         let (needed, limit) = (self.held_before + self.wanted, self.store.memory_limit());
         // Shards draw in blocks that fit the limit which the store was made with.
         let is_useful = limit >= LIMIT_USEFUL.max(self.first_limit / 32);
-        let is_short = !is_useful || needed >= limit / 2;
+        let is_short = !is_useful || needed + GRAIN >= limit / 2;
         assert!(is_short, "{shown:?} was evicted though {needed} bytes of {limit} are needed");
         self.told.evictions += 1;
         self.told.evicted_unfetched += u64::from(!shown.was_fetched);
@@ -317,6 +317,9 @@ const FILL_KEYS: usize = 1024;
 
 /// A store of less may have no room for anything.
 pub(super) const LIMIT_USEFUL: u64 = 200_000;
+
+/// What may be lost to the grain in which shards draw.
+const GRAIN: u64 = 64 << 10;
 
 /// What a store may still take of what it has drawn, though its limit was lowered.
 const SPARE_MAX: u64 = 64 << 10;
