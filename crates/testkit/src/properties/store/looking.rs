@@ -238,7 +238,7 @@ fn created(fetch: &Fetch, now: Seconds, (shown, told): (&Shown, Fetched)) -> Jud
     if *shown != expected || !is_first || !is_given || told.created_after.is_none() {
         return Err(format!("{shown:?}, {told:?} was created"));
     }
-    let mut after = Entry { shown: expected, is_won: true };
+    let mut after = Entry::new(expected, true);
     if fetch.marks_hit {
         after.shown.mark(now);
     }

@@ -83,7 +83,7 @@ impl Offer<'_> {
                 Ok(Committed { outcome: Outcome::Stored { cas: got }, value_len }),
             ) if value_len == entry.shown.value.len() && is_given(rules.given(cas), got) => {
                 let shown = Shown { cas: got, ..entry.shown };
-                Ok(Some(Entry { shown, ..entry }))
+                Ok(Some(Entry::new(shown, entry.is_won)))
             }
             (Err(Ok(outcome)), Ok(Committed { outcome: got, value_len }))
                 if outcome == got && value_len == len =>
@@ -133,7 +133,7 @@ impl Offer<'_> {
             is_stale,
             is_key_encoded: self.terms.is_key_encoded,
         };
-        Ok((Entry { shown, is_won: kept.is_some_and(|kept| kept.is_won) }, self.terms.cas))
+        Ok((Entry::new(shown, kept.is_some_and(|kept| kept.is_won)), self.terms.cas))
     }
 
     fn joined(
@@ -163,7 +163,7 @@ impl Offer<'_> {
             is_stale: false,
             is_key_encoded: false,
         };
-        Ok((Entry { shown, is_won: false }, self.terms.cas))
+        Ok((Entry::new(shown, false), self.terms.cas))
     }
 }
 
@@ -305,13 +305,16 @@ impl Map {
     /// What a key holds from now on.
     pub(super) fn put(&mut self, key: &[u8], entry: Option<Entry>) {
         match entry {
+            Some(entry) if entry.shown.exptime.is_some_and(|at| at <= self.now) => {
+                self.entries.remove(key);
+                self.gone.insert(key.to_vec(), self.rules.bytes_of(key, &entry.shown));
+            }
             Some(entry) => {
                 self.come_across(key);
                 self.entries.insert(key.to_vec(), entry);
             }
             None => drop(self.entries.remove(key)),
         }
-        self.settle();
     }
 
     /// Does what time does.

@@ -170,7 +170,7 @@ impl Operation {
             ABANDON => Self::Abandon(choices.below(DRAFTS_MAX)),
             FILL..VISIT => Self::Fill {
                 first: choices.below(256) * 4,
-                count: choices.below(256) + 1,
+                count: choices.below(64) + 1,
                 len: choices.pick(&[10, 32, 100, 250, 500, 1000, 3000, 9000]),
             },
             VISIT..TOUCH => Self::Visit(key(choices)),

@@ -8,7 +8,7 @@ use larder_store::{Config, Eviction, Item, Seconds, Store};
 use super::drafting::Drafting;
 use super::map::{Judged, Map, Rules};
 use super::operation::{Operation, PINS_MAX, fill_key};
-use super::shown::{Entry, Shown};
+use super::shown::{Care, Entry, Shown, is_value};
 use super::walker::Walker;
 use super::witness::Witness;
 
@@ -31,6 +31,8 @@ pub(super) struct Pair {
     pub(super) held_before: u64,
     pub(super) wanted: u64,
     pub(super) walker: Walker,
+    /// Walks so far.
+    pub(super) walks: u32,
     witness: Witness,
     /// CAS numbers that the store has chosen.
     numbers: BTreeSet<u64>,
@@ -69,6 +71,7 @@ impl Pair {
             held_before: fixed_bytes,
             wanted: 0,
             walker: Walker::default(),
+            walks: 0,
             witness,
             numbers: BTreeSet::new(),
             store,
@@ -134,7 +137,9 @@ impl Pair {
             Operation::Touch { key, exptime } => self.touch(&key, exptime),
             Operation::Unpin(index) => {
                 if index < self.pins.len() {
-                    self.pins.swap_remove(index);
+                    let (pin, value) = self.pins.swap_remove(index);
+                    let is_same = is_value(&value, pin.slices(), Care::All);
+                    assert!(is_same, "a pinned value changed");
                 }
             }
             Operation::Visit(key) => {

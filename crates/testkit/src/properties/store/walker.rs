@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use larder_store::{Cursor, Seconds, Store};
 
 use super::map::Map;
+use super::shown::Care;
 
 /// Where a walk is and what it has shown.
 #[derive(Debug, Default)]
@@ -41,7 +42,7 @@ impl Walker {
         let shown = &mut self.shown;
         let next = store.walk(self.cursor, now, |visit| {
             let entry = map.entries.get(visit.key());
-            let is_right = entry.is_some_and(|entry| entry.shown.is_of(&visit));
+            let is_right = entry.is_some_and(|entry| entry.shown.is_of(&visit, Care::Ends));
             assert!(is_right, "{visit:?} is shown instead of {entry:?}");
             assert!(shown.insert(visit.key().to_vec()), "{visit:?} is shown twice in a walk");
         });
