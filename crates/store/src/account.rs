@@ -8,11 +8,14 @@
 //! A byte is taken before it is allocated and credited after it is freed, so what is held never passes the limit. All
 //! of it is atomic arithmetic: no lock is needed to take or credit, so drafts and pins may be dropped anywhere.
 //!
-//! Orderings are relaxed: the numbers guard no other memory.
+//! The numbers guard no other memory, so orderings are relaxed. But who draws, who sets the limit and who lowers the ceiling must see
+//! each other: each writes its number and then looks at the others', with a fence between, so that one of two makes way.
+//! The models in `tests/loom.rs` go through all interleavings.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+
+use crate::atomic::Ordering::{Relaxed, SeqCst};
+use crate::atomic::{AtomicU64, fence};
 
 /// The bytes of a whole store.
 #[derive(Debug)]
@@ -56,14 +59,16 @@ impl Pool {
         self.limit.store(limit, Relaxed);
         self.ceiling.fetch_max(self.goal(), Relaxed);
         self.lower();
-        // Somebody may have drawn in between.
-        self.ceiling.fetch_max(self.used(), Relaxed);
     }
 
     /// Lets the ceiling sink to what is used, at most down to the goal.
     pub(crate) fn lower(&self) {
         let floor = self.goal().max(self.used());
-        self.ceiling.fetch_min(floor, Relaxed);
+        let before = self.ceiling.fetch_min(floor, Relaxed);
+        fence(SeqCst);
+        // Somebody may have drawn in between, up to where the ceiling was, or raised the limit.
+        let drawn = self.used().min(before);
+        self.ceiling.fetch_max(self.goal().max(drawn), Relaxed);
     }
 
     /// Whether a lowered limit is not reached yet.
@@ -82,17 +87,23 @@ impl Pool {
     }
 
     fn take_up_to(&self, bytes: u64) -> u64 {
-        let mut used = self.used.load(Relaxed);
+        let mut used = self.used();
         loop {
-            let room = self.ceiling.load(Relaxed).saturating_sub(used);
-            let got = room.min(bytes);
+            let got = self.ceiling().saturating_sub(used).min(bytes);
             if got == 0 {
                 return 0;
             }
-            match self.used.compare_exchange_weak(used, used + got, Relaxed, Relaxed) {
-                Ok(_) => return got,
-                Err(seen) => used = seen,
+            let drawn = self.used.compare_exchange_weak(used, used + got, Relaxed, Relaxed);
+            if let Err(seen) = drawn {
+                used = seen;
+                continue;
             }
+            fence(SeqCst);
+            if used + got <= self.ceiling() {
+                return got;
+            }
+            // The ceiling came down on it: less, or nothing.
+            used = self.used.fetch_sub(got, Relaxed) - got;
         }
     }
 }
@@ -278,7 +289,8 @@ fn held_back(limit: u64) -> u64 {
 const BLOCK_MIN: u64 = 1 << 10;
 const BLOCK_MAX: u64 = 64 << 10;
 
-#[cfg(test)]
+// Not for the models, which have this file for their own.
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -5,6 +5,7 @@
 mod account;
 mod amend;
 mod arena;
+mod atomic;
 mod block;
 mod commit;
 mod config;
