@@ -106,6 +106,7 @@ fn config(head: &[u8]) -> Config {
         item_bytes_max: choices.pick(&[1 << 20, 1000, 300_000, 60_000, 2 << 20]),
         size_classes: Box::from(choices.pick(&[&[100, 1000, 10_000][..], &[], &[60, 61, 62, 63]])),
         shards,
+        segment_bytes: Some(choices.pick(&[16 << 10, 16 << 10, 32 << 10, 64 << 10])),
         seed: Some(choices.byte().into()),
         ..Config::new(memory_bytes)
     }

@@ -94,7 +94,8 @@ impl Pair {
         let limit = self.store.memory_limit();
         let wanted = len as u64 + self.outside();
         let kept = if self.evicts { 0 } else { stats.held_bytes };
-        let has_room = limit >= LIMIT_USEFUL && (wanted + kept) * 4 <= limit;
+        let is_useful = !self.is_starved() && limit >= LIMIT_USEFUL;
+        let has_room = is_useful && (wanted + kept + self.grain()) * 4 <= limit;
         assert!(!has_room, "{len} bytes are refused of {limit}: {stats:?}");
     }
 

@@ -207,7 +207,7 @@ impl Pair {
         if let (Ok(committed), None) = (said, terms.cas)
             && let larder_store::Outcome::Stored { cas } = committed.outcome
         {
-            self.number(cas, own);
+            self.number(key, cas);
         }
     }
 }

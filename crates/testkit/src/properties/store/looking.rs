@@ -97,7 +97,7 @@ impl Pair {
         });
         self.walker.note(key);
         if let (Ok(adjusted), None) = (said, counting.cas) {
-            self.number(adjusted.cas, own);
+            self.number(key, adjusted.cas);
         }
     }
 
@@ -121,12 +121,12 @@ impl Pair {
         self.change(key, |rules, before| judge_amend(key, &amendment, rules, before, now, said));
         self.walker.note(key);
         if amendment.stales && matches!(said, Ok(Amended::Done { .. })) {
-            self.learn_number(key, amendment.cas, own);
+            self.learn_number(key, amendment.cas);
         }
     }
 
     /// Looks what CAS number an item has got, which nobody said.
-    fn learn_number(&mut self, key: &[u8], given: Option<u64>, before: u64) {
+    fn learn_number(&mut self, key: &[u8], given: Option<u64>) {
         let now = self.now();
         let cas = self.store.fetch(key, &Fetch::default(), now, |visit, _| visit.cas());
         let expired = self.map.gone.contains_key(key);
@@ -137,7 +137,7 @@ impl Pair {
         entry.shown.cas = cas;
         match given {
             Some(given) if self.rules.cas => assert_eq!(cas, given),
-            _ => self.number(cas, before),
+            _ => self.number(key, cas),
         }
     }
 
@@ -158,7 +158,6 @@ impl Pair {
             .map(|created| Creation { exptime: self.later(created.exptime), cas: created.cas });
         let exptime = exptime.map(|exptime| self.later(exptime));
         let fetch = Fetch { marks_hit, exptime, recache, creation };
-        let own = self.own_cas(key);
         let said = self.store.fetch(key, &fetch, now, |visit, told| (Shown::of(&visit), told));
         let is_too_large = key.len() > 255 || self.rules.is_too_large(key.len(), 0, 0);
         let miss = match &said {
@@ -182,7 +181,7 @@ impl Pair {
         if let (Ok((shown, told)), Some(Creation { cas: None, .. })) = (&said, creation)
             && told.created_after.is_some()
         {
-            self.number(shown.cas, own);
+            self.number(key, shown.cas);
         }
     }
 }

@@ -61,6 +61,7 @@ pub(super) enum Operation {
         manner: Manner,
     },
     ResetStats,
+    Starve(u64),
     Sweep(usize),
     SweepAll,
     Touch {
@@ -211,7 +212,8 @@ impl Operation {
             FLUSH => Self::Flush,
             FLUSH_AT => Self::FlushAt(choices.pick(&[0, 1, 2, 5])),
             LIMIT..WALK => Self::Limit(limit(choices)),
-            WALK..RESET_STATS => Self::Walk,
+            WALK..STARVE => Self::Walk,
+            STARVE => Self::Starve(choices.pick(&STARVED)),
             _ => Self::ResetStats,
         }
     }
@@ -346,6 +348,9 @@ pub(super) const PINS_MAX: usize = 6;
 pub(super) const LIMITS: [u64; 12] =
     [2 << 20, 1 << 20, 300_000, 4 << 20, 100_000, 3 << 20, 600_000, 2 << 20, 200_000, 40_000, 1, 0];
 
+/// What the system may give of segments.
+const STARVED: [u64; 6] = [u64::MAX, 1 << 20, 1 << 17, 1 << 16, 1 << 15, 0];
+
 /// Around every length at which values are kept in another way.
 const VALUE_LENS: [usize; 28] = [
     5, 0, 1, 2, 3, 20, 32, 100, 250, 1000, 2030, 2046, 2047, 4090, 8100, 8180, 8190, 16_000,
@@ -396,5 +401,6 @@ pub(super) const FLUSH: u8 = 55;
 pub(super) const FLUSH_AT: u8 = 56;
 pub(super) const LIMIT: u8 = 57;
 pub(super) const WALK: u8 = 59;
+pub(super) const STARVE: u8 = 62;
 pub(super) const RESET_STATS: u8 = 63;
 const CODES: u8 = 64;

@@ -1,7 +1,9 @@
 //! A store and the map that says what it should hold: every operation is done to both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use larder_store::{Config, Eviction, Item, Seconds, Store};
 
@@ -27,6 +29,10 @@ pub(super) struct Pair {
     first_limit: u64,
     /// What is held with nothing stored.
     pub(super) fixed_bytes: u64,
+    shards: usize,
+    segment_bytes: usize,
+    /// Bytes of segments that the system gives at most.
+    system_bytes_max: Arc<AtomicU64>,
     /// What was held before an operation, and the bytes that it wants.
     pub(super) held_before: u64,
     pub(super) wanted: u64,
@@ -34,8 +40,9 @@ pub(super) struct Pair {
     /// Walks so far.
     pub(super) walks: u32,
     witness: Witness,
-    /// CAS numbers that the store has chosen.
+    /// CAS numbers that the store has chosen, and the last one for each key.
     numbers: BTreeSet<u64>,
+    chosen: BTreeMap<Vec<u8>, u64>,
 }
 
 /// What the store should have counted.
@@ -56,7 +63,13 @@ impl Pair {
         let witness = Witness::default();
         let evicts = config.eviction == Eviction::Enabled;
         let first_limit = config.memory_bytes;
-        let store = Store::new(Config { observer: Some(Arc::new(witness.clone())), ..config });
+        let system_bytes_max = Arc::new(AtomicU64::new(u64::MAX));
+        let (shards, segment_bytes) = (config.shards, config.segment_bytes);
+        let store = Store::new(Config {
+            observer: Some(Arc::new(witness.clone())),
+            system_bytes_max: Some(Arc::clone(&system_bytes_max)),
+            ..config
+        });
         let fixed_bytes = store.stats().held_bytes;
         Self {
             map: Map::new(rules.clone(), BEGIN),
@@ -67,6 +80,9 @@ impl Pair {
             told: Told::default(),
             ceiling: first_limit.max(fixed_bytes),
             first_limit,
+            shards: shards.unwrap_or(1),
+            segment_bytes: segment_bytes.unwrap_or(64 << 10),
+            system_bytes_max,
             fixed_bytes,
             held_before: fixed_bytes,
             wanted: 0,
@@ -74,6 +90,7 @@ impl Pair {
             walks: 0,
             witness,
             numbers: BTreeSet::new(),
+            chosen: BTreeMap::new(),
             store,
         }
     }
@@ -128,6 +145,7 @@ impl Pair {
                 self.store.reset_stats();
                 self.told = Told::default();
             }
+            Operation::Starve(bytes) => self.starve(bytes),
             Operation::Sweep(budget) => {
                 self.store.sweep(now, budget);
                 self.absorb();
@@ -222,18 +240,18 @@ impl Pair {
         let (needed, limit) = (self.held_before + self.wanted, self.store.memory_limit());
         // Shards draw in blocks that fit the limit which the store was made with.
         let is_useful = limit >= LIMIT_USEFUL.max(self.first_limit / 32);
-        let is_short = !is_useful || needed + GRAIN >= limit / 2;
+        let is_short = !is_useful || self.is_starved() || needed + self.grain() >= limit / 2;
         assert!(is_short, "{shown:?} was evicted though {needed} bytes of {limit} are needed");
         self.told.evictions += 1;
         self.told.evicted_unfetched += u64::from(!shown.was_fetched);
     }
 
-    /// The store has chosen a CAS number.
-    pub(super) fn number(&mut self, cas: u64, before: u64) {
+    /// The store has chosen a CAS number for a key.
+    pub(super) fn number(&mut self, key: &[u8], cas: u64) {
         if self.rules.cas {
-            let is_later = cas > before || !self.numbers.contains(&before);
             assert!(self.numbers.insert(cas), "the CAS number {cas} was given before");
-            assert!(is_later, "the CAS number {cas} comes after {before}");
+            let before = self.chosen.insert(key.to_vec(), cas);
+            assert!(before.is_none_or(|before| before < cas), "{cas} comes after {before:?}");
         }
     }
 
@@ -308,6 +326,20 @@ impl Pair {
         self.visited(key, None, shown);
     }
 
+    /// From now on the system gives so many bytes of segments and not one more; what it has given stays.
+    pub(super) fn starve(&self, bytes: u64) {
+        self.system_bytes_max.store(bytes, Relaxed);
+    }
+
+    pub(super) fn is_starved(&self) -> bool {
+        self.system_bytes_max.load(Relaxed) < u64::MAX
+    }
+
+    /// What may be lost to the grain in which shards draw: a few segments each.
+    pub(super) const fn grain(&self) -> u64 {
+        (self.shards * 3 * self.segment_bytes) as u64 + (64 << 10)
+    }
+
     /// Bytes that cannot be evicted, at least.
     pub(super) fn outside(&self) -> u64 {
         let pinned: usize = self.pins.iter().map(|(_, value)| value.len() + 400).sum();
@@ -322,9 +354,6 @@ const FILL_KEYS: usize = 1024;
 
 /// A store of less may have no room for anything.
 pub(super) const LIMIT_USEFUL: u64 = 200_000;
-
-/// What may be lost to the grain in which shards draw.
-const GRAIN: u64 = 64 << 10;
 
 /// What a store may still take of what it has drawn, though its limit was lowered.
 const SPARE_MAX: u64 = 64 << 10;

@@ -3,8 +3,8 @@
 use super::HEAD_LEN;
 use super::operation::{
     ABANDON, ADJUST, ADVANCE, AMEND, COMMIT, DELETE, DELETE_IF, DRAFT, FEED, FETCH, FILL, FLUSH,
-    FLUSH_AT, LIMIT, Operation, PIN, PUT, RESET_STATS, SWEEP, SWEEP_ALL, TOUCH, UNPIN, VISIT,
-    VISIT_TOUCHING, WALK,
+    FLUSH_AT, LIMIT, Operation, PIN, PUT, RESET_STATS, STARVE, SWEEP, SWEEP_ALL, TOUCH, UNPIN,
+    VISIT, VISIT_TOUCHING, WALK,
 };
 use crate::script::Choices;
 
@@ -38,7 +38,7 @@ fn input(codes: &[u8], theme: u8, variant: u8) -> Vec<u8> {
     input
 }
 
-const THEMES: [(&str, &[u8]); 9] = [
+const THEMES: [(&str, &[u8]); 10] = [
     ("amended", &[PUT, AMEND, FETCH, DELETE_IF, VISIT, ADVANCE]),
     ("counted", &[PUT, ADJUST, ADJUST, PIN, UNPIN, VISIT]),
     ("drafts", &[DRAFT, FEED, FEED, COMMIT, ABANDON, PUT, FILL]),
@@ -47,6 +47,7 @@ const THEMES: [(&str, &[u8]); 9] = [
     ("flushed", &[FILL, PUT, FLUSH, FLUSH_AT, ADVANCE, SWEEP, VISIT, WALK]),
     ("joined", &[PUT, PUT, PUT, PIN, UNPIN, FETCH, VISIT]),
     ("limits", &[FILL, PUT, LIMIT, SWEEP, SWEEP_ALL, DRAFT, FEED, PIN, UNPIN]),
+    ("starved", &[FILL, PUT, PUT, STARVE, STARVE, DRAFT, FEED, COMMIT, ADJUST, AMEND, DELETE]),
     ("walked", &[PUT, FILL, WALK, WALK, WALK, DELETE, ADJUST, TOUCH, ADVANCE, RESET_STATS]),
 ];
 
