@@ -3,7 +3,7 @@
 //! ```text
 //!   traces ──► jobs: a trace, with TTLs or without, at one size of memory ──► threads
 //!                └─ play: get, on a miss set, a tick a second ──► Cache ◄─┬─ Larder: larder_store::Store, swept as a server does
-//!                                                                         └─ S3Fifo, Lru: whole items, exact
+//!                                                                         └─ S3Fifo, Lru, Memcached: whole items, exact
 //!   Report: points of counts and holdings ──► a table, JSON, what is out of bounds
 //! ```
 //!
@@ -15,6 +15,7 @@ mod expiry;
 mod jobs;
 mod larder;
 mod lru;
+mod memcached;
 mod play;
 mod report;
 mod s3fifo;
@@ -28,6 +29,7 @@ use std::str::FromStr;
 use jobs::Loaded;
 use larder::Larder;
 use lru::Lru;
+use memcached::Memcached;
 use play::play;
 use s3fifo::S3Fifo;
 
@@ -65,6 +67,8 @@ pub enum Contender {
     S3Fifo,
     /// The least recently used item goes.
     Lru,
+    /// A model of memcached: segmented LRU over slab chunks.
+    Memcached,
 }
 
 /// How much memory a cache has.
@@ -155,6 +159,7 @@ impl Simulation {
             Contender::Larder => play(trace, &mut Larder::new(limit), clock),
             Contender::S3Fifo => play(trace, &mut S3Fifo::new(limit, self.overhead, keys), clock),
             Contender::Lru => play(trace, &mut Lru::new(limit, self.overhead, keys), clock),
+            Contender::Memcached => play(trace, &mut Memcached::new(limit, keys), clock),
         };
         Run { contender, counts, holdings }
     }
@@ -212,8 +217,12 @@ impl fmt::Display for Contender {
 }
 
 /// What they are called on the command line and in reports.
-const CONTENDERS: [(&str, Contender); 3] =
-    [("larder", Contender::Larder), ("s3fifo", Contender::S3Fifo), ("lru", Contender::Lru)];
+const CONTENDERS: [(&str, Contender); 4] = [
+    ("larder", Contender::Larder),
+    ("s3fifo", Contender::S3Fifo),
+    ("lru", Contender::Lru),
+    ("memcached", Contender::Memcached),
+];
 
 /// The least memory that is simulated: the least that a store is of use with.
 pub const MEMORY_MIN: u64 = 2 << 20;

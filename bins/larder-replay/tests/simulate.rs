@@ -60,7 +60,7 @@ fn what_cannot_be_simulated_is_refused_with_a_sentence() {
         assert!(said.contains(sentence), "{flags}: {said}");
     };
     check("zipf1.0 --memory much", 2, "neither a share as 5% nor a size as 64M");
-    check("zipf1.0 --caches fifo", 2, "none of larder, s3fifo, lru");
+    check("zipf1.0 --caches fifo", 2, "none of larder, s3fifo, lru, memcached");
     check("zipf1.0 --ttl never", 2, "none of on, off, both");
     check("zipf1.0 --threads 0", 2, "0 is not in 1..");
     check("frobnicated --memory 64M", 1, "frobnicated");

@@ -32,7 +32,7 @@ pub(crate) struct SimulateArgs {
         default_value = "1%,5%,10%,25%"
     )]
     memory: Vec<Memory>,
-    /// Who plays: larder, s3fifo, lru
+    /// Who plays: larder, s3fifo, lru, memcached (a model of it)
     #[arg(
         long,
         value_name = "CACHE,...",

@@ -115,13 +115,15 @@ impl fmt::Display for Report {
         for point in &self.points {
             write_point(f, point)?;
         }
-        for (contender, name) in [(Contender::Larder, "larder"), (Contender::Lru, "lru")] {
-            if let Some(mean) = self.mean_relative(contender, Contender::S3Fifo) {
-                let overhead = self.overhead;
+        let pairs = [Contender::Larder, Contender::Lru, Contender::Memcached]
+            .map(|contender| (contender, Contender::S3Fifo));
+        for (contender, other) in
+            pairs.into_iter().chain([(Contender::Larder, Contender::Memcached)])
+        {
+            if let Some(mean) = self.mean_relative(contender, other) {
                 writeln!(
                     f,
-                    "{name}: {mean:.4} times the misses of s3fifo at {overhead} bytes an item, \
-                     in the geometric mean"
+                    "{contender}: {mean:.4} times the misses of {other} in the geometric mean"
                 )?;
             }
         }
@@ -146,7 +148,7 @@ fn write_point(f: &mut fmt::Formatter<'_>, point: &Point) -> fmt::Result {
         let dead = holdings.dead_bytes.map(|dead| ratio(dead, holdings.held_bytes));
         writeln!(
             f,
-            "{place:<34} {contender:<8} {:7.4} {relative:>7} {:7.4} {:>9} {:>8.1} {:>9} {:>9} {:>9} {:>6} {:>6} \
+            "{place:<34} {contender:<9} {:7.4} {relative:>7} {:7.4} {:>9} {:>8.1} {:>9} {:>9} {:>9} {:>6} {:>6} \
              {:>6.0}",
             run.miss_ratio(),
             run.byte_miss_ratio(),
@@ -183,5 +185,5 @@ fn ratio(part: u64, whole: u64) -> f64 {
 }
 
 const HEAD: &str = "\
-trace                  memory      cache     misses  s3fifo   bytes     items  MiB held   evicted unfetched   expired \
+trace                  memory      cache      misses  s3fifo   bytes     items  MiB held   evicted unfetched   expired \
 copied   dead     ns";

@@ -3,6 +3,7 @@
 use super::cache::Cache;
 use super::larder::Larder;
 use super::lru::Lru;
+use super::memcached::Memcached;
 use super::play::{Clock, play};
 use super::s3fifo::S3Fifo;
 use super::{Contender, Counts, Lifetime, Memory, Report, Run, Simulation};
@@ -123,6 +124,23 @@ fn main_goes_round_once_for_a_hit() {
     check("aaabbbccc d bb dd eee fff g b e", "abcdefge");
 }
 
+#[test]
+fn memcached_warms_what_is_asked_for_again() {
+    // A letter takes a chunk of 96 bytes, a little more with the rest of the page.
+    let check = |room: u64, text: &str, expected: &str| {
+        assert_eq!(missed(Memcached::new(room * 97, 26), text, 0).0, expected, "{text}");
+    };
+    check(5, "abcdeabcde", "abcde");
+    // Nothing was asked for twice again: the oldest goes.
+    check(5, "abcdefa", "abcdefa");
+    // One more fetch does not help, two do.
+    check(5, "aabcdefa", "abcdefa");
+    check(5, "aaabcdefa", "abcdef");
+    // What is cold already is warmed by its second fetch.
+    check(5, "abcdeaafgha", "abcdefgh");
+    check(5, "ab-aba", "aba");
+}
+
 fn simulation(contenders: &[Contender], memory: Memory) -> Simulation {
     Simulation {
         contenders: contenders.to_vec(),
@@ -139,7 +157,8 @@ fn played(simulation: &Simulation, name: &str) -> Report {
     simulation.run(1, |_| make(name, Some(20_000), 1), |_, _| ()).unwrap()
 }
 
-const ALL: [Contender; 3] = [Contender::Larder, Contender::S3Fifo, Contender::Lru];
+const ALL: [Contender; 4] =
+    [Contender::Larder, Contender::S3Fifo, Contender::Lru, Contender::Memcached];
 
 #[test]
 fn with_room_for_everything_a_key_misses_once() {
@@ -158,10 +177,11 @@ fn values_that_expire_are_missed_again() {
     let report = played(&simulation(&ALL, Memory::Bytes(64 << 20)), "zipf1.0-ttl");
     let [endless, limited] = &report.points[..] else { panic!("{report}") };
     assert_eq!((endless.lifetime, limited.lifetime), (Lifetime::Endless, Lifetime::Limited));
-    let [larder, s3fifo, lru] = &limited.runs[..] else { panic!("{report}") };
+    let [larder, s3fifo, lru, memcached] = &limited.runs[..] else { panic!("{report}") };
     // With room for all, only time decides, and all contenders see the same time.
     assert_eq!(larder.counts.misses, lru.counts.misses);
     assert_eq!(s3fifo.counts.misses, lru.counts.misses);
+    assert_eq!(memcached.counts.misses, lru.counts.misses);
     assert!(larder.counts.misses > endless.runs[0].counts.misses + 1000, "{report}");
     assert!(larder.holdings.expired > 1000, "{report}");
 }
@@ -175,7 +195,7 @@ fn a_run_can_be_repeated() {
         runs.map(|run| (Counts { cpu: zero, ..run.counts }, run.holdings.items)).collect()
     };
     let first = figures(played(&small, "zipf1.0-ttl"));
-    assert_eq!(first.len(), 6);
+    assert_eq!(first.len(), 8);
     assert!(first.iter().all(|(counts, items)| counts.misses > 0 && *items > 0));
     assert_eq!(first, figures(played(&small, "zipf1.0-ttl")));
 }
