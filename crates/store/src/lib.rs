@@ -16,11 +16,15 @@ mod ghost;
 mod heap;
 #[cfg(feature = "hold-times")]
 mod hold_times;
+#[allow(dead_code, unused_imports, reason = "the segment log is about to use it")]
+mod index;
 mod item;
 mod join;
 mod lock;
 mod number;
 mod observer;
+#[allow(dead_code, reason = "the index is about to use it")]
+mod prefetch;
 mod queues;
 mod reap;
 mod room;

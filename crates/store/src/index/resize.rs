@@ -1,0 +1,313 @@
+//! How the index grows and shrinks: some homes at a time.
+//!
+//! ```text
+//!   growing    │ not moved yet         ◄ │ room │ moved, each up by its share │
+//!   shrinking  │ moved, each down │ room │ ► not moved yet                     │
+//! ```
+//!
+//! Growing, the last home moves first, so that there is room above; shrinking, the first. What lies at home or is a guest tells by
+//! its tag where it goes ([`Scale::next_home`]). Of one in a hundred the key is hashed again; of all, only when the number of
+//! homes has doubled or halved, and then their items are fetched ahead.
+//!
+//! A bucket that is the home of some before and of others after its change cannot be mistaken: a home that has not moved lies
+//! below all that have, growing, and above them, shrinking. Only the first few buckets can be both, of the same entries.
+
+use super::Index;
+use super::bucket::{self, DISTANCE_MAX, ENTRIES, Entry, Sent, Stay};
+use super::scale::{Home, Scale};
+use super::stash::Stashed;
+use crate::account::{Account, Grant, Need};
+
+/// What is known of the items whose handles are in the index. A function that hashes is enough.
+pub(crate) trait Rehash {
+    /// The hash of an item's key.
+    fn hash(&self, handle: u32) -> u64;
+
+    /// Says that [`Self::hash`] may be asked soon.
+    #[inline]
+    fn prefetch(&self, handle: u32) {
+        let _ = handle;
+    }
+}
+
+impl<F: Fn(u32) -> u64> Rehash for F {
+    #[inline]
+    fn hash(&self, handle: u32) -> u64 {
+        self(handle)
+    }
+}
+
+/// A function that hashes, and one that starts to fetch what it looks at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ahead<H, P> {
+    pub(crate) hash_of: H,
+    pub(crate) prefetch: P,
+}
+
+impl<H: Fn(u32) -> u64, P: Fn(u32)> Rehash for Ahead<H, P> {
+    #[inline]
+    fn hash(&self, handle: u32) -> u64 {
+        (self.hash_of)(handle)
+    }
+
+    #[inline]
+    fn prefetch(&self, handle: u32) {
+        (self.prefetch)(handle);
+    }
+}
+
+/// A change of scale that is under way, or none; and when the next one begins.
+#[derive(Debug)]
+pub(super) struct Resize {
+    direction: Direction,
+    /// The scale of what has moved.
+    next: Scale,
+    /// The first of the homes that have moved, and their number: homes of the scale before.
+    first: usize,
+    moved: usize,
+    /// With so many items it begins to grow, with so few to shrink.
+    grow_at: usize,
+    shrink_at: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    None,
+    Up,
+    Down,
+}
+
+impl Default for Resize {
+    fn default() -> Self {
+        let (direction, next) = (Direction::None, Scale::EMPTY);
+        Self { direction, next, first: 0, moved: 0, grow_at: 0, shrink_at: 0 }
+    }
+}
+
+impl Resize {
+    #[inline]
+    pub(super) fn has_moved(&self, home: usize) -> bool {
+        home.wrapping_sub(self.first) < self.moved
+    }
+
+    #[inline]
+    pub(super) fn next(&self) -> Scale {
+        self.next
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.direction != Direction::None
+    }
+
+    /// The home that moves next, unless all have; and the one so many after it.
+    fn coming(&self, after: usize) -> usize {
+        match self.direction {
+            Direction::Up => self.first.wrapping_sub(1 + after),
+            Direction::None | Direction::Down => self.moved + after,
+        }
+    }
+
+    fn count_moved(&mut self) {
+        self.moved += 1;
+        if self.direction == Direction::Up {
+            self.first -= 1;
+        }
+    }
+}
+
+impl Index {
+    /// Before an item comes.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub(super) fn make_room(
+        &mut self,
+        items: &impl Rehash,
+        grant: &mut Grant<'_>,
+    ) -> Result<(), Need> {
+        if self.resize.is_under_way() {
+            self.advance(items, grant);
+        } else if self.items >= self.resize.grow_at
+            && let Err(need) = self.grow(grant)
+        {
+            // What is crowded is slow: room in it is worth an eviction.
+            if self.items >= entries(self.scale.homes(), FILL_MAX) {
+                return Err(need);
+            }
+            // Until then, what failed is not tried again with each item.
+            self.resize.grow_at = self.items + self.scale.homes() / 8;
+        }
+        Ok(())
+    }
+
+    /// After an item has gone.
+    pub(super) fn make_small(&mut self, items: &impl Rehash, account: &Account) {
+        if self.resize.is_under_way() {
+            self.advance(items, &mut Grant::empty(account));
+        } else if self.items <= self.resize.shrink_at {
+            self.shrink();
+        } else if self.pages.count() > self.pages_for(self.scale.homes())
+            && self.items < self.resize.grow_at - self.resize.grow_at / 16
+        {
+            // Left over from shrinking, or taken to grow and not needed after all.
+            self.pages.pop(account);
+        }
+    }
+
+    /// Takes a page; when there are enough, begins to use them.
+    fn grow(&mut self, grant: &mut Grant<'_>) -> Result<(), Need> {
+        let pages = self.pages_for(self.scale.homes());
+        let wanted = pages + step(pages);
+        if self.pages.count() < wanted {
+            self.pages.add(grant)?;
+        }
+        if self.pages.count() >= wanted {
+            self.begin(Direction::Up, wanted);
+        }
+        Ok(())
+    }
+
+    /// Begins to do with as few pages as there need to be, or with half.
+    fn shrink(&mut self) {
+        let pages = self.pages_for(self.scale.homes());
+        let homes = (self.items * 100).div_ceil(ENTRIES * FILL_AFTER_SHRINKING);
+        let wanted = self.pages_for(homes).max(pages / 2).max(1);
+        if wanted < pages {
+            self.begin(Direction::Down, wanted);
+        }
+    }
+
+    fn begin(&mut self, direction: Direction, pages: usize) {
+        let homes = self.scale.homes();
+        self.resize.next = self.scale.followed_by(self.homes_of(pages));
+        self.resize.direction = direction;
+        self.resize.first = if direction == Direction::Up { homes } else { 0 };
+        self.resize.moved = 0;
+        if self.items == 0 {
+            self.end();
+        }
+    }
+
+    /// Everything is where the next scale wants it.
+    fn end(&mut self) {
+        self.scale = self.resize.next;
+        self.resize.direction = Direction::None;
+        self.resize.moved = 0;
+        let homes = self.scale.homes();
+        let pages = self.pages_for(homes);
+        let fewer = pages - step(pages);
+        let after = if fewer == 0 { 0 } else { self.homes_of(fewer) };
+        self.resize.grow_at = entries(homes, FILL);
+        self.resize.shrink_at = entries(after, FILL_AFTER_SHRINKING);
+    }
+
+    /// Moves some homes.
+    fn advance(&mut self, items: &impl Rehash, grant: &mut Grant<'_>) {
+        for _ in 0..HOMES_A_TIME {
+            if self.resize.moved == self.scale.homes() {
+                self.end();
+                self.stash.trim(grant.account());
+                return;
+            }
+            // None can be left over between two homes: without memory for the worst, nothing moves.
+            if self.stash.reserve(HOME_ENTRIES_MAX, grant).is_err() {
+                return;
+            }
+            let home = self.resize.coming(0);
+            self.resize.count_moved();
+            self.move_home(home, items);
+        }
+        self.look_ahead(items);
+    }
+
+    /// Moves all that has this home to where it belongs now.
+    fn move_home(&mut self, home: usize, items: &impl Rehash) {
+        let (scale, next) = (self.scale, self.resize.next);
+        let steps = scale.steps(home);
+        let next_home = |entry: Entry| {
+            let known = scale.next_home(steps, entry.tag, next);
+            known.unwrap_or_else(|| next.home(items.hash(entry.handle)))
+        };
+        let Some(bucket) = self.pages.get_mut(home) else { return };
+        let before = *bucket;
+        bucket::clear_residents(bucket);
+        for place in bucket::residents(&before) {
+            let entry = bucket::entry(&before, place);
+            self.put(next_home(entry), entry.handle, || items.hash(entry.handle));
+        }
+        for way in bucket::ways(&before) {
+            let at = home + way + 1;
+            // From the last to the first: what comes here meanwhile lies behind, and what is behind moves to a place that is free.
+            let mut place = self.pages.get(at).map_or(0, bucket::len);
+            while place > 0 {
+                place -= 1;
+                let Some(bucket) = self.pages.get(at) else { break };
+                let entry = bucket::entry(bucket, place);
+                if entry.stay == Stay::Guest && bucket::way(entry.tag) == way {
+                    let to = next_home(entry);
+                    if to != (Home { bucket: home, tag: entry.tag }) {
+                        self.take(at, place);
+                        self.put(to, entry.handle, || items.hash(entry.handle));
+                    }
+                }
+            }
+        }
+        if bucket::has_stashed(&before) {
+            self.move_stashed(home);
+        }
+    }
+
+    fn move_stashed(&mut self, home: usize) {
+        self.change(home, |bucket| bucket::set_stashed(bucket, Sent::None));
+        for position in (0..self.stash.len()).rev() {
+            let is_of_it = |stashed: &Stashed| self.scale.bucket(stashed.hash) == home;
+            if self.stash.get(position).is_some_and(is_of_it) {
+                let Stashed { hash, handle } = self.stash.take(position);
+                self.put(self.resize.next.home(hash), handle, || hash);
+            }
+        }
+    }
+
+    /// Has fetched what the next call looks at.
+    fn look_ahead(&self, items: &impl Rehash) {
+        let hashes_all = self.scale.retags(self.resize.next);
+        for after in 0..HOMES_A_TIME {
+            self.pages.prefetch(self.resize.coming(after + HOMES_A_TIME));
+            if hashes_all && let Some(bucket) = self.pages.get(self.resize.coming(after)) {
+                let handles = (0..bucket::len(bucket)).map(|place| bucket::handle(bucket, place));
+                handles.for_each(|handle| items.prefetch(handle));
+            }
+        }
+    }
+
+    /// Pages for so many homes, and for the guests of the last of them.
+    fn pages_for(&self, homes: usize) -> usize {
+        if homes == 0 { 0 } else { (homes + DISTANCE_MAX).div_ceil(self.pages.page_buckets()) }
+    }
+
+    /// Homes that so many pages have.
+    fn homes_of(&self, pages: usize) -> usize {
+        (pages * self.pages.page_buckets()).saturating_sub(DISTANCE_MAX).max(1)
+    }
+}
+
+/// So many percent of the entries that these homes have.
+fn entries(homes: usize, percent: usize) -> usize {
+    homes * ENTRIES * percent / 100
+}
+
+/// By how many pages it grows or shrinks: each home moves then, so finer steps are more work.
+fn step(pages: usize) -> usize {
+    (pages / STEPS).max(1)
+}
+
+/// Percent of the entries that are taken when it begins to grow; while it grows they are some more.
+const FILL: usize = 85;
+const FILL_AFTER_SHRINKING: usize = 80;
+/// When it does not get the memory to grow, items are refused from here on.
+const FILL_MAX: usize = 92;
+const STEPS: usize = 12;
+/// Homes that move when an item comes or goes: all have before a thirtieth of the items has come. Some thirty items.
+const HOMES_A_TIME: usize = 3;
+/// All that can have one home, except in the stash.
+const HOME_ENTRIES_MAX: usize = ENTRIES * (1 + DISTANCE_MAX);
