@@ -69,12 +69,14 @@ Runs the criterion benches.
 Usage: cargo xtask bench [LAYER] [--quick]
        cargo xtask bench load [OPTIONS]
        cargo xtask bench replay [OPTIONS]
+       cargo xtask bench simulate [OPTIONS]
        cargo xtask bench store WHAT [OPTIONS]
 
   LAYER      one file of benches/: parser, connection, store; all of them when none is named
   --quick    measure just enough to see that the benches work
   load       the server under load, beside memcached: `cargo xtask bench load --help`
   replay     traces against the server and memcached: `cargo xtask bench replay --help`
+  simulate   traces against the store without a server: `cargo xtask bench simulate --help`
   store WHAT the store under memory pressure: `cargo xtask bench store --help`
 ";
 

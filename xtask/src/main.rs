@@ -14,6 +14,7 @@ mod pressure;
 mod process;
 mod replay;
 mod served;
+mod simulate;
 mod tally;
 mod test;
 mod tidy;
@@ -60,9 +61,11 @@ fn dispatch(given: &[String]) -> Result<ExitCode, String> {
     }
     let is_pressure = task == "bench" && pressure::is_meant(rest);
     let is_replay = task == "bench" && rest.first().is_some_and(|word| word == "replay");
-    let help = match (is_pressure, is_replay) {
-        (true, _) => pressure::HELP,
-        (_, true) => replay::HELP,
+    let is_simulate = task == "bench" && rest.first().is_some_and(|word| word == "simulate");
+    let help = match (is_pressure, is_replay, is_simulate) {
+        (true, _, _) => pressure::HELP,
+        (_, true, _) => replay::HELP,
+        (_, _, true) => simulate::HELP,
         _ => help,
     };
     if help == HELP || rest.iter().any(|word| word == "-h" || word == "--help") {
@@ -74,6 +77,9 @@ fn dispatch(given: &[String]) -> Result<ExitCode, String> {
     }
     if is_replay {
         return Ok(replay::run(&rest[1..])?.finish());
+    }
+    if is_simulate {
+        return Ok(simulate::run(&rest[1..])?.finish());
     }
     Ok(run(task, rest)?.finish())
 }
@@ -126,6 +132,7 @@ Usage: cargo xtask TASK
   bench [LAYER] [--quick]         criterion benches
   bench load [OPTIONS]            the server under load, beside memcached
   bench replay [OPTIONS]          traces against the server and memcached: who misses how much
+  bench simulate [OPTIONS]        traces against the item store without a server, beside reference policies
   bench store WHAT [OPTIONS]      the item store under memory pressure, beside memcached
   fuzz [TARGET] [--seconds N]     fuzz targets
   ci                              all of it, in the order of the continuous integration
