@@ -110,6 +110,8 @@ impl Inner {
                 Ok(done) => return Ok(Some(done)),
                 Err(need) => need,
             };
+            // What it got in vain may be what the search would miss.
+            drop(grant);
             match self.meet(need, home, now(), &mut failures) {
                 Some(room) => grant = room,
                 None => return Ok(None),
