@@ -68,6 +68,8 @@ struct Plan {
     is_check: bool,
     /// Where tables and pictures go, in the source tree.
     output: Option<PathBuf>,
+    /// A `replay.json` with memcached's figures, which then is not measured again.
+    known: Option<PathBuf>,
 }
 
 impl Plan {
@@ -98,8 +100,9 @@ impl Plan {
             }
             None => is_quick.then_some(QUICK_REQUESTS),
         };
-        let output = arguments.value("--output").map(PathBuf::from);
-        Ok(Self { traces, percents, requests, is_check: arguments.has("--check"), output })
+        let path = |name: &str| arguments.value(name).map(PathBuf::from);
+        let (output, known) = (path("--output"), path("--memcached"));
+        Ok(Self { traces, percents, requests, is_check: arguments.has("--check"), output, known })
     }
 
     /// Plays one trace at all sizes.
@@ -116,13 +119,22 @@ impl Plan {
         memories.sort_unstable();
         memories.dedup();
 
-        let both = [Contender::Memcached, Contender::Larder];
-        let asked: Vec<(Contender, u64)> =
-            memories.iter().flat_map(|memory| both.map(|contender| (contender, *memory))).collect();
-        let outcomes = self.play(bench, trace, &asked)?;
-        let (pairs, _) = outcomes.as_chunks::<2>();
-        let pairs: Vec<(u64, [Outcome; 2])> =
-            memories.iter().copied().zip(pairs.iter().cloned()).collect();
+        let known = self.known_outcomes(trace, footprint)?;
+        let find = |memory: u64| known.iter().find(|(known, _)| *known == memory);
+        let unknown = memories.iter().filter(|memory| find(**memory).is_none());
+        let asked: Vec<(Contender, u64)> = unknown
+            .map(|memory| (Contender::Memcached, *memory))
+            .chain(memories.iter().map(|memory| (Contender::Larder, *memory)))
+            .collect();
+        let mut outcomes = self.play(bench, trace, &asked)?;
+        let ours = outcomes.split_off(outcomes.len() - memories.len());
+        let mut measured = outcomes.into_iter();
+        let pair = |(memory, larder): (&u64, Outcome)| {
+            let found = find(*memory).map(|(_, outcome)| outcome.clone());
+            let memcached = found.or_else(|| measured.next());
+            memcached.map(|memcached| (*memory, [memcached, larder]))
+        };
+        let pairs: Vec<(u64, [Outcome; 2])> = memories.iter().zip(ours).filter_map(pair).collect();
 
         let mut larger: Vec<u64> =
             pairs.iter().filter_map(|(memory, [theirs, _])| theirs.overrun_mib(*memory)).collect();
@@ -140,6 +152,14 @@ impl Plan {
         };
         let points = pairs.into_iter().map(point).collect();
         Ok(Results { trace: trace.to_owned(), footprint, keys, points })
+    }
+
+    /// memcached's figures for this trace, by memory limit, as far as an earlier run has them.
+    fn known_outcomes(&self, trace: &str, footprint: u64) -> Result<Vec<(u64, Outcome)>, String> {
+        let Some(path) = &self.known else { return Ok(Vec::new()) };
+        let text = fs::read_to_string(path);
+        let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
+        points::memcached_outcomes(&parse(&text)?, trace, footprint)
     }
 
     /// Plays a trace against servers with these limits, one after the other.
@@ -233,8 +253,9 @@ fn write(directory: &Path, head: &[String], all: &[Results]) -> Result<(), Strin
     Ok(())
 }
 
-const KNOWN: [Known; 6] = [
+const KNOWN: [Known; 7] = [
     Known::Switch("--check"),
+    Known::Value("--memcached"),
     Known::Value("--output"),
     Known::Value("--percent"),
     Known::Switch("--quick"),
@@ -276,6 +297,7 @@ Usage: cargo xtask bench replay [OPTIONS]
   --requests N          shorter traces
   --quick               one short trace at one size: shows that it works
   --check               a goal that is missed is a failure: 8 % fewer misses at each point, 18 % in the mean
+  --memcached FILE      take memcached's figures from the replay.json of an earlier run, where it has them
   --output DIR          write replay.md, replay.json and a picture a trace; benches/replay is the place of published ones
 
 Servers run one after the other with one worker on the first core, the replay (larder-replay) on the others. All of it

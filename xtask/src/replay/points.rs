@@ -183,6 +183,27 @@ impl Results {
     }
 }
 
+/// memcached's figures in an earlier run's file, by memory limit in MiB. The trace must be the same, byte for byte.
+///
+/// # Errors
+/// A sentence: a report lacks something.
+pub(super) fn memcached_outcomes(
+    file: &Value,
+    trace: &str,
+    footprint: u64,
+) -> Result<Vec<(u64, Outcome)>, String> {
+    let same =
+        |results: &&Value| results["trace"] == trace && results["footprint_bytes"] == footprint;
+    let traces = file.get("traces").and_then(Value::as_array);
+    let points = traces.and_then(|traces| traces.iter().find(same)).map(|found| &found["points"]);
+    let points = points.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let outcome = |point: &Value| {
+        let memory = point["memory_mib"].as_u64().ok_or("a point has no `memory_mib`")?;
+        Ok((memory, Outcome::parse(&point["memcached"])?))
+    };
+    points.iter().map(outcome).collect()
+}
+
 /// How many points reach the goal, and the means.
 pub(super) fn summary(all: &[Results]) -> String {
     let points = || all.iter().flat_map(|results| &results.points);
@@ -258,7 +279,7 @@ const GOAL_MEAN: f64 = 0.18;
 mod tests {
     use serde_json::json;
 
-    use super::{Outcome, Point, Results, mean_verdict, median, summary};
+    use super::{Outcome, Point, Results, mean_verdict, median, memcached_outcomes, summary};
 
     fn outcome(misses: u64, slab_mib: u64) -> Outcome {
         let report = json!({
@@ -331,6 +352,18 @@ mod tests {
         assert!(text.contains("2 points: -15.0 % of misses in the mean, -15.0 % in the median"));
         assert!(text.contains("kept its limit, 1 points: -20.0 %"), "{text}");
         assert!(text.contains("2 of the 2 points"), "{text}");
+    }
+
+    #[test]
+    fn figures_of_an_earlier_run_are_found() {
+        let file = json!({ "traces": [results(vec![plain(400), overrun(900, 450)]).json()] });
+        let found = memcached_outcomes(&file, "t", 100 << 20).expect("nothing is missing");
+        assert_eq!(found, [(64, outcome(500, 65)), (2, outcome(500, 33))]);
+        assert_eq!(memcached_outcomes(&file, "t", 100), Ok(vec![]), "another trace of that name");
+        assert_eq!(memcached_outcomes(&file, "u", 100 << 20), Ok(vec![]));
+        assert_eq!(memcached_outcomes(&json!({}), "t", 1), Ok(vec![]));
+        let broken = json!({ "traces": [{ "trace": "t", "footprint_bytes": 1, "points": [{}] }] });
+        assert!(memcached_outcomes(&broken, "t", 1).is_err());
     }
 
     #[test]
