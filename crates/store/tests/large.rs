@@ -163,6 +163,23 @@ fn a_block_is_found_in_a_memory_of_few() {
     }
 }
 
+/// With every number of bytes there can be for the first large value, its block and what knows of it: it is stored or refused,
+/// and whoever makes room for one part of it does not take another back.
+#[test]
+fn the_first_large_value_is_stored_or_refused() {
+    let mut stored = 0;
+    for limit in (34_000..46_000).step_by(16) {
+        let store = Store::new(Config { shards: Some(1), ..kit::config(limit) });
+        for round in 0..3 {
+            let result = set(&store, &format!("{round}"), &pattern(4090, 1));
+            assert_eq!(value(&store, &format!("{round}")).is_some(), result.is_ok(), "{limit}");
+            stored += usize::from(result.is_ok());
+        }
+        check_limit(&store);
+    }
+    assert!((300..1500).contains(&stored), "{stored}");
+}
+
 /// Values of a few pins keep blocks, and the cells beside them stay of use.
 #[test]
 fn what_is_pinned_here_and_there_blocks_little() {
