@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::trace::orm_accesses;
-use crate::{Access, Trace};
+use crate::{Access, Trace, Verb};
 use source::Source;
 
 /// How a file tells its accesses.
@@ -140,18 +140,25 @@ fn failed(place: u64, error: &io::Error) -> Wrong {
     Wrong { place, why: format!("it cannot be read: {error}") }
 }
 
-/// Gives retrievals whose value size the recording did not know (it was a miss) the size that the key has next, else the
-/// one that it had last.
-fn learn_value_lens(accesses: &mut [Access]) {
+/// Gives accesses what recordings tell only of stores: the value size (0 where it was a miss) and the TTL that the key gets
+/// next, else had last. Where that TTL is 0, the one before it counts.
+fn learn_from_stores(accesses: &mut [Access]) {
     let keys = accesses.iter().map(|access| access.key + 1).max().unwrap_or(0);
-    let mut lens = vec![0_u32; usize::try_from(keys).unwrap_or(0)];
+    let mut known = vec![(0_u32, 0_u32); usize::try_from(keys).unwrap_or(0)];
     let mut learn = |access: &mut Access| {
-        let Some(len) = usize::try_from(access.key).ok().and_then(|key| lens.get_mut(key)) else {
+        let Some((value_len, ttl)) =
+            usize::try_from(access.key).ok().and_then(|key| known.get_mut(key))
+        else {
             return;
         };
+        let is_store = access.verb == Verb::Set;
         match access.value_len {
-            0 => access.value_len = *len,
-            known => *len = known,
+            0 if !is_store => access.value_len = *value_len,
+            told => *value_len = told,
+        }
+        match access.ttl {
+            0 if !is_store => access.ttl = *ttl,
+            told => *ttl = told,
         }
     };
     accesses.iter_mut().rev().for_each(&mut learn);

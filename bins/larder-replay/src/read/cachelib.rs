@@ -4,7 +4,7 @@
 use std::io::BufRead;
 
 use super::lines::{Line, Lines};
-use super::{Wrong, learn_value_lens};
+use super::{Wrong, learn_from_stores};
 use crate::trace::{Numbers, clamp_key_len};
 use crate::{Access, Verb};
 
@@ -28,7 +28,7 @@ pub(super) fn accesses(source: &mut impl BufRead, limit: usize) -> Result<Vec<Ac
         let times = usize::try_from(times).unwrap_or(room).min(room);
         accesses.extend(std::iter::repeat_n(access, times));
     }
-    learn_value_lens(&mut accesses);
+    learn_from_stores(&mut accesses);
     Ok(accesses)
 }
 

@@ -64,13 +64,13 @@ fn twitters_lines_are_accesses() {
         "cluster17.000",
         lines,
         &[
-            "get 0 @0 42+30 ttl 0",
-            "set 1 @0 250+7 ttl 60",
-            "get 0 @5 42+30 ttl 0",
+            "get 0 @0 42+500 ttl 3600",
+            "set 1 @1 250+7 ttl 60",
+            "get 0 @5 42+30 ttl 3600",
             "set 2 @6 9+8 ttl 5",
             "set 0 @7 42+30 ttl 0",
-            "delete 1 @8 250+7 ttl 0",
-            "get 1 @8 250+7 ttl 0",
+            "delete 1 @8 250+7 ttl 60",
+            "get 1 @8 250+7 ttl 60",
         ],
     );
 }
@@ -112,7 +112,7 @@ fn cachelibs_lines_are_accesses() {
     );
     let lines = b"op_time,key,key_size,op,op_count,size,cache_hits,ttl\n\
         50,abc,9,GET,1,11,1,0\n53,abc,9,SET,1,12,0,900\n52,abc,9,GET,1,12,0,0\n";
-    let expected = ["get 0 @0 9+11 ttl 0", "set 0 @3 9+12 ttl 900", "get 0 @3 9+12 ttl 0"];
+    let expected = ["get 0 @0 9+11 ttl 900", "set 0 @3 9+12 ttl 900", "get 0 @3 9+12 ttl 900"];
     check("cachelib.csv", lines, &expected);
 }
 

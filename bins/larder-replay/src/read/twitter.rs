@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use super::lines::{Line, Lines};
-use super::{Wrong, learn_value_lens};
+use super::{Wrong, learn_from_stores};
 use crate::trace::{Numbers, clamp_key_len};
 use crate::{Access, Verb};
 
@@ -13,14 +13,16 @@ pub(super) fn accesses(source: &mut impl BufRead, limit: usize) -> Result<Vec<Ac
     let mut accesses: Vec<Access> = Vec::new();
     let mut numbers = Numbers::default();
     let mut start = None;
-    while accesses.len() < limit {
+    // Where `add`s are that the replay makes itself: it stores what it missed. What they store is still to learn from.
+    let mut fills: Vec<usize> = Vec::new();
+    while accesses.len() < limit.saturating_add(fills.len()) {
         let Some(line) = lines.next_line()? else { break };
         let record = Record::parse(&line)?;
         let known = numbers.len();
         let key = numbers.of_text(record.key);
-        // `add` stores what is not there. After an access of the key it is: the replay has stored what it missed.
+        // `add` stores what is not there; after an access of the key it is.
         if record.operation == Operation::Add && numbers.len() == known {
-            continue;
+            fills.push(accesses.len());
         }
         let start = *start.get_or_insert(record.time);
         let at = u32::try_from(record.time.saturating_sub(start)).unwrap_or(u32::MAX);
@@ -34,7 +36,10 @@ pub(super) fn accesses(source: &mut impl BufRead, limit: usize) -> Result<Vec<Ac
             verb: record.operation.verb(),
         });
     }
-    learn_value_lens(&mut accesses);
+    learn_from_stores(&mut accesses);
+    let mut fills = fills.into_iter().peekable();
+    let mut place = 0..;
+    accesses.retain(|_| fills.next_if_eq(&place.next().unwrap_or(usize::MAX)).is_none());
     Ok(accesses)
 }
 
