@@ -12,10 +12,8 @@
 //! each other: each writes its number and then looks at the others', with a fence between, so that one of two makes way.
 //! The models in `tests/loom.rs` go through all interleavings.
 
-use std::sync::Arc;
-
 use crate::atomic::Ordering::{Relaxed, SeqCst};
-use crate::atomic::{AtomicU64, fence};
+use crate::atomic::{Arc, AtomicU64, fence};
 
 /// The bytes of a whole store.
 #[derive(Debug)]
@@ -290,7 +288,8 @@ const BLOCK_MIN: u64 = 1 << 10;
 const BLOCK_MAX: u64 = 64 << 10;
 
 // Not for the models, which have this file for their own.
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
 

@@ -171,7 +171,9 @@ fn first_of(free: u64, cells: usize) -> Option<usize> {
 /// Cells of a block.
 pub(crate) const CELLS: usize = 64;
 
+// Not for the models, which have this file for their own.
 #[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
     use crate::arena::Arena;

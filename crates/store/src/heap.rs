@@ -13,10 +13,10 @@
 //! value which replaces one needs no system call. [`Heap::trim`] gives up those too.
 
 use std::fmt;
-use std::sync::Arc;
 
 use crate::account::{Account, Grant, Need, allocation_bytes};
 use crate::arena::{Arena, Segment};
+use crate::atomic::Arc;
 use crate::block::{Block, CELLS, Run};
 use crate::lock::{Lock, Watch};
 
@@ -323,7 +323,9 @@ const BLOCKS_MIN: usize = 4;
 const PARTS_A_TURN: usize = VACATED_MAX;
 const VACATED_MAX: usize = 16;
 
+// Not for the models, which have this file for their own.
 #[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use super::*;
     use crate::account::Pool;

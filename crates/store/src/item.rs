@@ -9,11 +9,10 @@
 //! A pin is one more reference to a `Kept`; the last one gives the bytes back to the account, wherever it is dropped.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 
 use crate::account::{Account, allocation_bytes};
+use crate::atomic::Ordering::Relaxed;
+use crate::atomic::{Arc, AtomicBool};
 use crate::runs::{RunSlices, Runs};
 
 /// A pinned value: its bytes stay readable, in place and unchanged while this lives, though the item is replaced,
@@ -259,7 +258,7 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        if *self.unlinked.get_mut() {
+        if self.unlinked.load(Relaxed) {
             self.account.pinned.fetch_sub(self.charged(), Relaxed);
         }
         // Runs give back what they have by themselves.

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::slice;
-use std::sync::Arc;
 
 use crate::account::{Grant, Need, allocation_bytes};
+use crate::atomic::Arc;
 use crate::block::CELLS;
 use crate::heap::{Heap, Part};
 

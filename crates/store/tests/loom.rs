@@ -11,12 +11,12 @@ mod account;
 
 /// Loom's, in the place of the standard library's.
 mod atomic {
+    pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
 }
 
-use std::sync::Arc;
-
 use account::{Account, Pool};
+use atomic::Arc;
 use loom::thread;
 
 /// A pool from which items may take so many bytes, and accounts that draw a KiB at a time.
