@@ -352,9 +352,9 @@ pub(super) const LIMITS: [u64; 12] =
 const STARVED: [u64; 6] = [u64::MAX, 1 << 20, 1 << 17, 1 << 16, 1 << 15, 0];
 
 /// Around every length at which values are kept in another way.
-const VALUE_LENS: [usize; 28] = [
+const VALUE_LENS: [usize; 27] = [
     5, 0, 1, 2, 3, 20, 32, 100, 250, 1000, 2030, 2046, 2047, 4090, 8100, 8180, 8190, 16_000,
-    33_000, 65_000, 65_530, 65_536, 70_000, 131_072, 200_000, 400_000, 700_000, 1_000_000,
+    33_000, 65_000, 65_530, 65_536, 70_000, 131_072, 200_000, 400_000, 1_000_000,
 ];
 
 /// Numbers, and what is nearly one.

@@ -37,7 +37,8 @@ pub(super) struct Pair {
     pub(super) held_before: u64,
     pub(super) wanted: u64,
     pub(super) walker: Walker,
-    /// Walks so far.
+    /// Operations that were checked so far, and walks.
+    pub(super) steps: usize,
     pub(super) walks: u32,
     witness: Witness,
     /// CAS numbers that the store has chosen, and the last one for each key.
@@ -87,6 +88,7 @@ impl Pair {
             held_before: fixed_bytes,
             wanted: 0,
             walker: Walker::default(),
+            steps: 0,
             walks: 0,
             witness,
             numbers: BTreeSet::new(),
