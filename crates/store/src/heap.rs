@@ -72,21 +72,26 @@ impl Heap {
         }
     }
 
-    /// Gives up the blocks of which nothing is lent; says whether there were any. Their table stays: it may have grown for the
-    /// one who looks for room now.
-    pub(crate) fn trim(&self) -> bool {
+    /// Gives up blocks of which nothing is lent, of so many bytes or a little more; says whether there were any. Their table
+    /// stays: it may have grown for the one who looks for room now.
+    pub(crate) fn trim(&self, bytes: u64) -> bool {
+        let wanted = bytes.div_ceil(self.block_len() as u64);
+        let mut wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         let mut any = false;
-        loop {
+        while wanted > 0 {
             let mut idle = Vacated::default();
             let mut blocks = self.blocks.lock();
-            blocks.give_up(0, &mut idle);
+            let stay = blocks.idle.saturating_sub(wanted);
+            blocks.give_up(stay, &mut idle);
             drop(blocks);
             if idle.count == 0 {
-                return any;
+                break;
             }
             any = true;
+            wanted = wanted.saturating_sub(idle.count);
             self.credit(idle);
         }
+        any
     }
 
     /// Lends a run of up to this many cells, and of one at least.
@@ -127,7 +132,8 @@ impl Heap {
                 let Some(part) = parts.pop() else { break };
                 blocks.take_back(part);
             }
-            blocks.give_up(IDLE_BLOCKS, &mut vacated);
+            let stay = (blocks.count / IDLE_PART).clamp(IDLE_MIN, IDLE_MAX);
+            blocks.give_up(stay, &mut vacated);
             drop(blocks);
             self.credit(vacated);
         }
@@ -316,8 +322,11 @@ fn blocks_bytes(leaves: usize) -> u64 {
 /// Pieces of this many cells are used before another block is drawn, and shorter ones only if none can be drawn: a value in
 /// a hundred pieces is slow to send.
 const PIECE_CELLS: usize = 8;
-/// Blocks of which nothing is lent that stay.
-const IDLE_BLOCKS: usize = 2;
+/// Blocks of which nothing is lent that stay: one in so many, within these bounds. What takes the place of an evicted value
+/// should find its memory there.
+const IDLE_PART: usize = 16;
+const IDLE_MIN: usize = 2;
+const IDLE_MAX: usize = 16;
 const BLOCKS_MIN: usize = 4;
 /// Runs taken back under one hold of the lock, each of which may be the last of its block.
 const PARTS_A_TURN: usize = VACATED_MAX;
@@ -372,7 +381,7 @@ mod tests {
         check_exact(&heap, 14 + 30 + 33);
         heap.take_back(&mut vec![second, third, again]);
         check_exact(&heap, 0);
-        assert!(heap.trim() && !heap.trim());
+        assert!(heap.trim(u64::MAX) && !heap.trim(u64::MAX));
         check_exact(&heap, 0);
         assert_eq!(heap.usage().blocks_bytes, 0);
     }
@@ -402,7 +411,7 @@ mod tests {
         assert_eq!(lent, blocks * CELLS);
         heap.take_back(&mut parts);
         check_exact(&heap, 0);
-        assert_eq!(heap.usage().blocks_bytes, IDLE_BLOCKS as u64 * BLOCK);
+        assert_eq!(heap.usage().blocks_bytes, IDLE_MIN as u64 * BLOCK);
     }
 
     /// Any sequence of taking and giving back, by several threads at once: no byte has two owners, and in the end all is there.
@@ -429,7 +438,7 @@ mod tests {
                             part.run.fill(thread);
                             held.push(part);
                         } else if choice.is_multiple_of(3) {
-                            heap.trim();
+                            heap.trim(1 << 15);
                         }
                     }
                     heap.take_back(&mut held);
@@ -437,7 +446,7 @@ mod tests {
             }
         });
         check_exact(&heap, 0);
-        heap.trim();
+        heap.trim(u64::MAX);
         check_exact(&heap, 0);
         assert_eq!(heap.usage().blocks_bytes, 0);
     }

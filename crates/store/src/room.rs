@@ -240,7 +240,7 @@ impl Inner {
 impl Shard {
     /// Makes what it has and does not use everybody's.
     fn release_all(&self) {
-        self.heap.trim();
+        self.heap.trim(u64::MAX);
         self.account.release_all();
     }
 }
@@ -279,8 +279,8 @@ impl<'a> Search<'a> {
         match self.want {
             Want::Taken(bytes) => match self.grant.fill(bytes) {
                 0 => 0,
-                // What the heap keeps for the next large value is better than what an item would leave.
-                _ if self.home.heap.trim() => self.grant.fill(bytes),
+                // What the heap keeps for the next large value goes before any item does.
+                missing if self.home.heap.trim(missing) => self.grant.fill(bytes),
                 missing => missing,
             },
             Want::Freed(bytes) => bytes.saturating_sub(self.freed),

@@ -22,7 +22,7 @@ pub struct Stats {
     /// Part of it: blocks of cells, in which the values of large items, drafts and pins lie.
     pub block_bytes: u64,
     /// Part of these: cells that nothing lies in. Large values use them first; what is empty as a whole goes back to
-    /// everybody, but for two blocks a shard.
+    /// everybody, but for a sixteenth of the blocks, two to 16 a shard, which go when they are missed.
     pub slack_bytes: u64,
     /// Items removed to make room though they were neither expired nor flushed.
     pub evictions: u64,
