@@ -50,6 +50,16 @@ impl Pair {
         });
     }
 
+    /// Touches an item, or visits it.
+    pub(super) fn refresh(&mut self, key: &[u8], exptime: When) {
+        if let Some(exptime) = exptime {
+            self.touch(key, exptime);
+        } else {
+            let said = self.store.visit(key, self.now(), |visit| Shown::of(&visit));
+            self.visited(key, None, said);
+        }
+    }
+
     pub(super) fn delete(&mut self, key: &[u8]) {
         let said = self.store.visit_deleting(key, self.now(), |visit| Shown::of(&visit));
         self.change(key, |_, before| match (before, &said) {

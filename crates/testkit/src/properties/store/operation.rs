@@ -60,6 +60,12 @@ pub(super) enum Operation {
         announced: Announced,
         manner: Manner,
     },
+    /// Visits of items that fill, or touches.
+    Refresh {
+        first: usize,
+        count: usize,
+        exptime: When,
+    },
     ResetStats,
     Starve(u64),
     Sweep(usize),
@@ -169,7 +175,12 @@ impl Operation {
                 Self::Commit { draft: choices.below(DRAFTS_MAX), manner: manner(choices) }
             }
             ABANDON => Self::Abandon(choices.below(DRAFTS_MAX)),
-            FILL..VISIT => Self::Fill {
+            REFRESH => Self::Refresh {
+                first: choices.below(256) * 4,
+                count: choices.below(128) + 1,
+                exptime: when(choices),
+            },
+            FILL..REFRESH => Self::Fill {
                 first: choices.below(256) * 4,
                 count: choices.below(64) + 1,
                 len: choices.pick(&[10, 32, 100, 250, 500, 1000, 3000, 9000]),
@@ -384,6 +395,7 @@ pub(super) const FEED: u8 = 17;
 pub(super) const COMMIT: u8 = 20;
 pub(super) const ABANDON: u8 = 23;
 pub(super) const FILL: u8 = 24;
+pub(super) const REFRESH: u8 = 27;
 pub(super) const VISIT: u8 = 28;
 pub(super) const TOUCH: u8 = 31;
 pub(super) const VISIT_TOUCHING: u8 = 32;

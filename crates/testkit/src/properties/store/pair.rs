@@ -143,6 +143,11 @@ impl Pair {
             Operation::Limit(bytes) => self.limit(bytes),
             Operation::Pin(key) => self.pin(&key),
             Operation::Put { announced, manner } => self.put(announced, manner),
+            Operation::Refresh { first, count, exptime } => {
+                for number in first..first + count {
+                    self.refresh(&fill_key(number % FILL_KEYS), exptime);
+                }
+            }
             Operation::ResetStats => {
                 self.store.reset_stats();
                 self.told = Told::default();
