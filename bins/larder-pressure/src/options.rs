@@ -78,7 +78,7 @@ enum Command {
         /// Operations of a run, a million each [default: 10; with --quick 1]
         #[arg(long, value_name = "MILLIONS")]
         operations: Option<u64>,
-        /// Limit in MiB [default: 256; with --quick 64]
+        /// Limit in MiB [default: 128; with --quick 32]
         #[arg(short, value_name = "MIB")]
         mebibytes: Option<u64>,
     },
@@ -88,6 +88,11 @@ impl Options {
     /// # Errors
     /// A sentence: something did not start, answer, or could not be written.
     pub(crate) fn run(&self) -> Result<Report, Error> {
+        // Before minutes of measuring are lost for want of a directory.
+        for dir in self.common.output.iter().filter_map(|path| path.parent()) {
+            fs::create_dir_all(dir)
+                .map_err(|error| Error::new(format!("{}: {error}", dir.display())))?;
+        }
         let report = self.measure()?;
         for path in &self.common.output {
             let text = match path.extension().and_then(|extension| extension.to_str()) {
@@ -147,7 +152,7 @@ impl Options {
             }
             Command::Holds { operations, mebibytes } => {
                 let operations = millions(operations.unwrap_or(if is_quick { 1 } else { 10 }));
-                let mebibytes = mebibytes.unwrap_or(if is_quick { 64 } else { 256 });
+                let mebibytes = mebibytes.unwrap_or(if is_quick { 32 } else { 128 });
                 let plan = holds::Plan { operations, mebibytes, repeats: REPEATS };
                 holds::run(&plan, Report::new(&shown(), &[]))
             }

@@ -134,13 +134,14 @@ impl<'s> Traffic<'s> {
 
     /// What operators do now and then.
     fn rare(&mut self, turn: u64) {
-        match turn % 64 {
-            10 => {
+        match turn % 256 {
+            // Long enough apart that the store is full in between, and evicts.
+            60 => {
                 self.counts.flushes += 1;
                 self.store.flush(self.now);
             }
-            20 => self.change_limit(self.limit / 2),
-            30 => self.change_limit(self.limit),
+            160 => self.change_limit(self.limit / 2),
+            180 => self.change_limit(self.limit),
             turn if turn % 8 == 4 => {
                 self.counts.statistics += 1;
                 let _ = (self.store.stats(), self.store.class_stats());
@@ -192,7 +193,7 @@ const KEYS: u64 = 2_000_000;
 const OPERATIONS_A_SECOND: u64 = 20_000;
 const SWEEP_EVERY: u64 = 1000;
 const SWEEP_ITEMS: usize = 1024;
-const RARE_EVERY: u64 = 5_000;
+const RARE_EVERY: u64 = 2_000;
 
 #[cfg(test)]
 mod tests {
@@ -208,7 +209,9 @@ mod tests {
                 traffic.step().unwrap();
             }
             assert!(traffic.counts.is_varied(), "{:?}", traffic.counts);
-            (format!("{:?}", traffic.counts), store.stats())
+            let stats = store.stats();
+            assert!(stats.evictions > 0, "{stats:?}");
+            (format!("{:?}", traffic.counts), stats)
         };
         assert_eq!(run(), run());
     }
