@@ -95,6 +95,12 @@ mod tests {
             &[gone(0, 1, 1), shows(2, 3, None), shows(4, 5, holds(1, b"v"))],
         );
         check(false, holds(1, b"v"), &[gone(0, 1, 1), shows(2, 3, holds(1, b"v"))]);
+        // What was stored before a flush goes, what is stored after it stays.
+        let flush = |called, returned| event(called, returned, Action::Flush, Said::Done);
+        check(true, None, &[set(0, 3, 1), flush(1, 2), shows(4, 5, None)]);
+        check(true, None, &[set(0, 3, 1), flush(1, 2), shows(4, 5, holds(1, b"v"))]);
+        check(false, None, &[set(0, 1, 1), flush(2, 3), shows(4, 5, holds(1, b"v"))]);
+        check(false, None, &[flush(0, 1), set(2, 3, 1), shows(4, 5, None)]);
         // Two readers at once of one replacement, in the wrong order.
         check(
             false,

@@ -22,6 +22,8 @@ pub(crate) enum Action {
     Evict(u64),
     /// Touched so that it expires at once.
     Expire,
+    /// All keys at once.
+    Flush,
     Get,
     Increment,
     Prepend,
@@ -59,6 +61,7 @@ impl Event {
         match (self.action, before, &self.said) {
             (Action::Evict(cas), Some((own, _)), Said::Done) if cas == *own => none,
             (Action::Evict(_), ..) => None,
+            (Action::Flush, _, Said::Done) => none,
             (_, _, Said::Refused) => same,
             (Action::Get, before, Said::Shows(shown)) if shown == before => same,
             (Action::Delete | Action::Expire, Some(_), Said::Done) => none,

@@ -116,11 +116,19 @@ fn press(store: &Store, choices: &mut Choices) -> Vec<(Vec<u8>, Event)> {
     let mut events = Vec::new();
     for _ in 0..FILLERS {
         let key = format!("filler {}", choices.below(2000));
-        if choices.below(8) == 0 {
-            store.sweep(NOW, choices.below(64));
-        } else {
-            let len = 500 + choices.below(6000);
-            drop(put(store, key.as_bytes(), Condition::Set, &vec![b'f'; len]));
+        match choices.below(160) {
+            0 => {
+                let flushed = note(|| {
+                    store.flush(NOW);
+                    (Action::Flush, Said::Done)
+                });
+                events.extend(KEYS.map(|key| (key.to_vec(), flushed.clone())));
+            }
+            1..20 => drop(store.sweep(NOW, choices.below(64))),
+            _ => {
+                let len = 500 + choices.below(6000);
+                drop(put(store, key.as_bytes(), Condition::Set, &vec![b'f'; len]));
+            }
         }
         events.extend(evicted_until(tick()));
     }
