@@ -1,7 +1,8 @@
-//! The memory of the index: buckets in a row, in pages that are segments of the store's arena.
+//! The memory of the index: buckets in a row, in pages that are segments of an arena.
 //!
-//! A segment can be given back and become one of the log's, which memory of the allocator cannot. So what the index of
-//! many small items took is there for a few large ones.
+//! A segment that is dropped is the system's again, which memory of the allocator is not. So what the index of many small items
+//! took is there for a few large ones. The arena need not be the one of the items: small segments are good here, for half
+//! of one is empty in the mean.
 
 use std::sync::Arc;
 

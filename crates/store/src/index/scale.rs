@@ -148,7 +148,9 @@ mod tests {
             assert!(percent <= 2 && !retags, "{from} to {to}: {percent} %");
         }
         // Whatever the numbers, what is told is true.
-        for (from, to) in [(1, 2), (3, 1), (7, 100), (1000, 10), (2040, 4090), (4090, 2040)] {
+        let odd = [(1, 2), (3, 1), (7, 100), (1000, 10), (2040, 4090), (4090, 2040)];
+        // A home that has almost all steps of a part may have two with the same tag.
+        for (from, to) in odd.into_iter().chain([(17, 18), (65, 66), (257, 260), (513, 550)]) {
             check(from, to);
         }
         assert!(check(1009, 4000).1 && check(4000, 1009).1, "tags must stay fine");

@@ -170,7 +170,7 @@ impl Trial {
             hashed.set(hashed.get() + 1);
             hash_of(handle % keys)
         };
-        self.index.prepare(items, &mut Grant::empty(&self.account))?;
+        self.index.prepare(hash_of(key), items, &mut Grant::empty(&self.account))?;
         let bytes = self.index.bytes();
         self.index.insert((self.hash_of)(key), key);
         assert_eq!(self.index.bytes(), bytes, "what was prepared takes nothing");
@@ -224,6 +224,9 @@ impl Trial {
                 let other = pages.get(home + way + 1).unwrap();
                 assert!(bucket::guests(other, way).next().is_some(), "{}: {home}", self.name);
             }
+            let is_of_it = |stashed: &Stashed| self.index.home(stashed.hash).bucket == home;
+            let is_stashed = self.index.stash.position(is_of_it).is_some();
+            assert_eq!(bucket::has_stashed(bucket), is_stashed, "{}: {home}", self.name);
         }
     }
 
@@ -234,8 +237,8 @@ impl Trial {
         let away: usize =
             buckets.map(|bucket| bucket::len(bucket) - bucket::residents(bucket).count()).sum();
         let items = self.index.items;
-        assert!(away <= items / 8, "{away} of {items} are guests");
-        assert!(self.index.stash.len() <= 2 + items / 2000, "{}", self.index.stash.len());
+        assert!(away <= items / 13, "{away} of {items} are guests");
+        assert!(self.index.stash.len() <= 2 + items / 20_000, "{}", self.index.stash.len());
     }
 }
 
