@@ -209,13 +209,15 @@ fn adjusted(
     if counting.compare.is_some_and(|cas| cas != 0 && cas != shown.cas) {
         return Err(AdjustError::Exists);
     }
-    let number = number_in(&shown.value).ok_or(AdjustError::NonNumeric)?;
+    let number = number_in(&shown.value).filter(|_| shown.value.len() <= NUMBER_LEN_MAX);
+    let number = number.ok_or(AdjustError::NonNumeric)?;
     let number = match delta {
         Delta::Increment(by) => number.wrapping_add(by),
         Delta::Decrement(by) => number.saturating_sub(by),
     };
     let width = shown.value.len();
-    let value = format!("{number:<width$}").into_bytes();
+    let mut value = number.to_string().into_bytes();
+    value.resize(value.len().max(width), b' ');
     if value.len() > width {
         if rules.is_too_large(key.len(), shown.flags, value.len()) {
             return Err(AdjustError::Refused(Refusal::TooLarge));
@@ -242,6 +244,9 @@ fn number_in(value: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(&text[..digits]).ok()?;
     digits.parse().ok().filter(|_| is_ended)
 }
+
+/// What is longer is no number, whatever it begins with.
+const NUMBER_LEN_MAX: usize = 64 << 10;
 
 /// Judges an amendment that was not refused for want of memory; the entry's number is not told.
 pub(super) fn judge_amend(

@@ -253,7 +253,13 @@ fn announced(choices: &mut Choices<'_>) -> Announced {
     let flags = [0, 0, 7, u32::MAX][usize::from(seed % 4)];
     let value = match seed {
         0..=199 => value(len, seed),
-        _ => NUMBERS[usize::from(seed) % NUMBERS.len()].to_vec(),
+        _ => {
+            let mut number = NUMBERS[usize::from(seed) % NUMBERS.len()].to_vec();
+            if seed >= 232 {
+                number.resize(number.len().max(len), b' ');
+            }
+            number
+        }
     };
     Announced { key, flags, exptime: exptime(choices), value }
 }
