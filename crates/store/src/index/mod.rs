@@ -51,8 +51,8 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// One that takes its memory from this arena, a segment at a time, and none before there is an item. Segments of 16 KiB
-    /// are good: 256 buckets, room for about 2,600 items.
+    /// One that takes its memory from this arena, a segment at a time, but for as much as a segment's, which is the allocator's;
+    /// and none before there is an item. Segments of 16 KiB are good: 256 buckets, room for about 2,600 items.
     pub(crate) fn new(arena: Arc<Arena>) -> Self {
         Self {
             pages: Pages::new(arena),

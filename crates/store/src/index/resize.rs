@@ -65,6 +65,8 @@ pub(super) struct Resize {
     /// The first of the homes that have moved, and their number: homes of the scale before.
     first: usize,
     moved: usize,
+    /// Pieces of memory that homes lie in.
+    pieces: usize,
     /// With so many items it begins to grow, with so few to shrink.
     grow_at: usize,
     shrink_at: usize,
@@ -80,7 +82,7 @@ enum Direction {
 impl Default for Resize {
     fn default() -> Self {
         let (direction, next) = (Direction::None, Scale::EMPTY);
-        Self { direction, next, first: 0, moved: 0, grow_at: 0, shrink_at: 0 }
+        Self { direction, next, first: 0, moved: 0, pieces: 0, grow_at: 0, shrink_at: 0 }
     }
 }
 
@@ -142,47 +144,50 @@ impl Index {
 
     /// After an item has gone.
     pub(super) fn make_small(&mut self, items: &impl Rehash, account: &Account) {
+        // Left over from shrinking, or taken to grow and not needed after all.
+        if self.pages.pieces() > self.resize.pieces
+            && self.items < self.resize.grow_at - self.resize.grow_at / 16
+        {
+            self.pages.pop(account);
+        }
         if self.resize.is_under_way() {
             self.advance(items, &mut Grant::empty(account));
         } else if self.items <= self.resize.shrink_at {
             self.shrink();
-        } else if self.pages.count() > self.pages_for(self.scale.homes())
-            && self.items < self.resize.grow_at - self.resize.grow_at / 16
-        {
-            // Left over from shrinking, or taken to grow and not needed after all.
-            self.pages.pop(account);
         }
     }
 
-    /// Takes a page; when there are enough, begins to use them.
+    /// Takes a piece of memory; when there are enough, begins to use them.
     fn grow(&mut self, grant: &mut Grant<'_>) -> Result<(), Need> {
-        let pages = self.pages_for(self.scale.homes());
-        let wanted = pages + step(pages);
-        if self.pages.count() < wanted {
+        let wanted = self.resize.pieces + self.step(self.resize.pieces);
+        if self.pages.pieces() < wanted {
             self.pages.add(grant)?;
         }
-        if self.pages.count() >= wanted {
+        if self.pages.pieces() >= wanted {
             self.begin(Direction::Up, wanted);
         }
         Ok(())
     }
 
-    /// Begins to do with as few pages as there need to be, or with half.
+    /// Begins to do with as many homes as there need to be, or with half.
     fn shrink(&mut self) {
-        let pages = self.pages_for(self.scale.homes());
+        let before = self.scale.homes();
         let homes = (self.items * 100).div_ceil(ENTRIES * FILL_AFTER_SHRINKING);
-        let wanted = self.pages_for(homes).max(pages / 2).max(1);
-        if wanted < pages {
+        let half = (before / 2).saturating_sub(DISTANCE_MAX);
+        let wanted = self.pieces_for(homes.max(half).max(1));
+        if wanted < self.resize.pieces {
             self.begin(Direction::Down, wanted);
         }
     }
 
-    fn begin(&mut self, direction: Direction, pages: usize) {
+    /// Begins to do with so many pieces of memory.
+    fn begin(&mut self, direction: Direction, pieces: usize) {
         let homes = self.scale.homes();
-        self.resize.next = self.scale.followed_by(self.homes_of(pages));
+        self.resize.next = self.scale.followed_by(self.homes_of(pieces));
         self.resize.direction = direction;
         self.resize.first = if direction == Direction::Up { homes } else { 0 };
         self.resize.moved = 0;
+        self.resize.pieces = self.resize.pieces.max(pieces);
         if self.items == 0 {
             self.end();
         }
@@ -194,8 +199,9 @@ impl Index {
         self.resize.direction = Direction::None;
         self.resize.moved = 0;
         let homes = self.scale.homes();
-        let pages = self.pages_for(homes);
-        let fewer = pages - step(pages);
+        let pieces = self.pieces_for(homes);
+        self.resize.pieces = pieces;
+        let fewer = pieces - self.step(pieces);
         let after = if fewer == 0 { 0 } else { self.homes_of(fewer) };
         self.resize.grow_at = entries(homes, FILL);
         self.resize.shrink_at = entries(after, FILL_AFTER_SHRINKING);
@@ -209,11 +215,11 @@ impl Index {
                 self.stash.trim(grant.account());
                 return;
             }
+            let home = self.resize.coming(0);
             // None can be left over between two homes: without memory for the worst, nothing moves.
-            if self.stash.reserve(HOME_ENTRIES_MAX, grant).is_err() {
+            if self.stash.reserve(self.lodgers(home), grant).is_err() {
                 return;
             }
-            let home = self.resize.coming(0);
             self.resize.count_moved();
             self.move_home(home, items);
         }
@@ -257,6 +263,16 @@ impl Index {
         }
     }
 
+    /// Entries that have this home, but for those in the stash.
+    fn lodgers(&self, home: usize) -> usize {
+        let Some(bucket) = self.pages.get(home) else { return 0 };
+        let guests = bucket::ways(bucket).map(|way| {
+            let other = self.pages.get(home + way + 1);
+            other.map_or(0, |other| bucket::guests(other, way).count())
+        });
+        bucket::residents(bucket).count() + guests.sum::<usize>()
+    }
+
     fn move_stashed(&mut self, home: usize) {
         self.change(home, |bucket| bucket::set_stashed(bucket, Sent::None));
         for position in (0..self.stash.len()).rev() {
@@ -280,25 +296,25 @@ impl Index {
         }
     }
 
-    /// Pages for so many homes, and for the guests of the last of them.
-    fn pages_for(&self, homes: usize) -> usize {
-        if homes == 0 { 0 } else { (homes + DISTANCE_MAX).div_ceil(self.pages.page_buckets()) }
+    /// By how many pieces of memory it grows or shrinks: each home moves then, so finer steps are more work.
+    fn step(&self, pieces: usize) -> usize {
+        (pieces.saturating_sub(self.pages.parts()) / STEPS).max(1)
     }
 
-    /// Homes that so many pages have.
-    fn homes_of(&self, pages: usize) -> usize {
-        (pages * self.pages.page_buckets()).saturating_sub(DISTANCE_MAX).max(1)
+    /// Pieces of memory for so many homes, and for the guests of the last of them.
+    fn pieces_for(&self, homes: usize) -> usize {
+        if homes == 0 { 0 } else { self.pages.pieces_for(homes + DISTANCE_MAX) }
+    }
+
+    /// Homes that so many pieces of memory have.
+    fn homes_of(&self, pieces: usize) -> usize {
+        self.pages.buckets_of(pieces).saturating_sub(DISTANCE_MAX).max(1)
     }
 }
 
 /// So many percent of the entries that these homes have.
 fn entries(homes: usize, percent: usize) -> usize {
     homes * ENTRIES * percent / 100
-}
-
-/// By how many pages it grows or shrinks: each home moves then, so finer steps are more work.
-fn step(pages: usize) -> usize {
-    (pages / STEPS).max(1)
 }
 
 /// Percent of the entries that are taken when it begins to grow; while it grows they are some more.
@@ -309,5 +325,3 @@ const FILL_MAX: usize = 92;
 const STEPS: usize = 12;
 /// Homes that move when an item comes or goes: all have before a thirtieth of the items has come. Some thirty items.
 const HOMES_A_TIME: usize = 3;
-/// All that can have one home, except in the stash.
-const HOME_ENTRIES_MAX: usize = ENTRIES * (1 + DISTANCE_MAX);
