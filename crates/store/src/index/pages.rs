@@ -120,11 +120,13 @@ impl Pages {
             let len = self.first.len() + self.part_buckets();
             return self.resize_first(len, grant);
         }
-        self.reserve(grant)?;
+        // The most first: if there is not enough for that, the little stays where it is needed.
         grant.spend(self.page_bytes())?;
-        let Some(page) = self.arena.take() else {
+        let listed = self.reserve(grant);
+        let page = if listed.is_ok() { self.arena.take() } else { None };
+        let Some(page) = page else {
             grant.account().credit(self.page_bytes());
-            return Err(Need::Memory(self.page_bytes()));
+            return listed.and(Err(Need::Memory(self.page_bytes())));
         };
         self.others.push(page);
         Ok(())
