@@ -122,13 +122,15 @@ impl Pages {
         }
         // The most first: if there is not enough for that, the little stays where it is needed.
         grant.spend(self.page_bytes())?;
-        let listed = self.reserve(grant);
-        let page = if listed.is_ok() { self.arena.take() } else { None };
-        let Some(page) = page else {
-            grant.account().credit(self.page_bytes());
-            return listed.and(Err(Need::Memory(self.page_bytes())));
-        };
-        self.others.push(page);
+        let refused = Need::Memory(self.page_bytes());
+        let page = self.reserve(grant).and_then(|()| self.arena.take().ok_or(refused));
+        match page {
+            Ok(page) => self.others.push(page),
+            Err(need) => {
+                grant.account().credit(self.page_bytes());
+                return Err(need);
+            }
+        }
         Ok(())
     }
 
