@@ -26,6 +26,8 @@ pub(crate) struct Pool {
     limit: AtomicU64,
     /// What an account draws at a time.
     block: u64,
+    /// How many accounts there are.
+    accounts: u64,
 }
 
 impl Pool {
@@ -36,6 +38,7 @@ impl Pool {
             ceiling: AtomicU64::new(limit.saturating_sub(held_back(limit))),
             limit: AtomicU64::new(limit),
             block,
+            accounts: shards.max(1) as u64,
         }
     }
 
@@ -166,6 +169,17 @@ impl Account {
         got + drawn.min(missing)
     }
 
+    /// Whether these bytes could be taken now.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let ceiling = self.pool.ceiling() + self.spare();
+        ceiling >= self.pool.used().saturating_add(bytes)
+    }
+
+    /// Whether others have much more: then they are to give room, and not its own few items.
+    pub(crate) fn is_poor(&self) -> bool {
+        self.held() < self.pool.used() / self.pool.accounts / 2
+    }
+
     /// Takes these bytes even above the ceiling: for what is already there, and for pins, which cannot be refused.
     pub(crate) fn force(&self, bytes: u64) {
         let missing = bytes - self.take_spare(bytes);
@@ -257,6 +271,8 @@ impl Drop for Grant<'_> {
 pub(crate) enum Need {
     /// So many bytes below the limit.
     Room(u64),
+    /// A segment for the log, in reserve or below the limit.
+    Segment,
     /// So many bytes that the system refused to allocate, though the limit allows them. They were given back to the account.
     Memory(u64),
     /// So many cells of the heap, at most a block's: they can be had by freeing bodies of large items, or a block's bytes below

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::account::{Grant, Need};
 use crate::draft::Refusal;
+use crate::entry::Marks;
 use crate::filling::Filling;
 use crate::heap::Heap;
 use crate::item::{Body, LINE_END};
@@ -49,11 +50,11 @@ impl Store {
         let Found::Live(index) = items.find_live(hash, key, now, &mut bodies) else {
             return Amended::NotFound;
         };
-        if items.slots[index].cas != cas {
+        if items.at(index).cas() != cas {
             return Amended::Exists;
         }
-        let class = items.slots[index].class.into();
-        bodies.push(items.remove(index, Farewell::Deleted));
+        let class = items.class(index).into();
+        bodies.push(items.remove(index, hash, Farewell::Deleted));
         Amended::Done { class }
     }
 
@@ -95,34 +96,47 @@ impl Inner {
         let Found::Live(index) = items.find_live(hash, key, now, &mut bodies) else {
             return Ok(Amended::NotFound);
         };
-        let slot = &items.slots[index];
-        if amendment.compare.is_some_and(|cas| cas != slot.cas) {
+        let cas_before = items.at(index).cas();
+        if amendment.compare.is_some_and(|cas| cas != cas_before) {
             return Ok(Amended::Exists);
         }
-        let (class, cas_before) = (slot.class.into(), slot.cas);
-        if amendment.empties {
-            let body = empty_body(key, slot.key_len, &shard.heap, grant)?;
+        let class = items.class(index).into();
+        let mut index = Some(index);
+        if amendment.empties
+            && let Some(old) = index
+        {
             let expiry = amendment.exptime.flatten().into();
             let cas = amendment.cas.or(Some(cas_before));
             let with = Attributes { cas, ..Attributes::new(0, expiry) };
-            bodies.push(items.replace(index, body, with, now).1);
-        } else if let Some(exptime) = amendment.exptime {
-            items.set_expiry(index, exptime.into());
+            let plan = items.prepare_other(old, empty_len(key), with, now, grant)?;
+            let key_len = items.at(old).entry.key_len();
+            let body = empty_body(key, key_len, &shard.heap, grant)?;
+            let (new, _, body) = items.replace(old, hash, body, &plan, now);
+            bodies.push(body);
+            index = Some(new);
+        } else if let (Some(exptime), Some(old)) = (amendment.exptime, index) {
+            index = items.set_expiry(old, exptime.into());
         }
-        if amendment.stales {
+        if let (true, Some(index)) = (amendment.stales, index) {
             items.invalidate(index, amendment.cas);
         }
+        items.tend(now, &mut bodies);
         Ok(Amended::Done { class })
     }
 }
 
 impl Items {
     fn invalidate(&mut self, index: u32, cas: Option<u64>) {
-        self.renew_cas(index, cas);
-        let marks = &mut self.slots[index].marks;
-        marks.is_stale = true;
-        marks.is_won = false;
+        if let (Some(index), _) = self.renew_cas(index, cas) {
+            let marks = self.at(index).marks();
+            self.set_marks(index, Marks { is_stale: true, is_won: false, ..marks });
+        }
     }
+}
+
+/// What key and line end are long.
+pub(crate) fn empty_len(key: &[u8]) -> usize {
+    key.len() + LINE_END.len()
 }
 
 /// The body of a key without a value.
@@ -132,7 +146,7 @@ pub(crate) fn empty_body(
     heap: &Arc<Heap>,
     grant: &mut Grant<'_>,
 ) -> Result<Body, Need> {
-    let mut filling = Filling::new(key.len() + LINE_END.len(), heap);
+    let mut filling = Filling::new(empty_len(key), heap);
     filling.reserve(heap, grant)?;
     filling.push_all(key);
     filling.push_all(&LINE_END);

@@ -142,13 +142,11 @@ impl Inner {
         let refused = match (condition, live) {
             (Condition::Add, Some(index)) => {
                 // It is in use, but nobody has fetched it.
-                let was_fetched = items.slots[index].was_fetched;
-                items.mark(index, now);
-                items.slots[index].was_fetched = was_fetched;
+                items.mark_used(index, now);
                 Some(Outcome::NotStored)
             }
             (Condition::Cas(cas), Some(index)) => {
-                let kept = items.slots[index].cas;
+                let kept = items.at(index).cas();
                 is_stale = terms.stales_when_older && cas < kept;
                 (cas == 0 || (cas != kept && !is_stale)).then_some(Outcome::Exists)
             }
@@ -165,24 +163,31 @@ impl Inner {
         }
         let mut with = draft.attributes;
         if let (true, Some(index)) = (is_stale, live) {
-            let slot = &items.slots[index];
-            with.expiry = slot.expiry;
+            let record = items.at(index);
+            with.expiry = record.expiry();
             with.marks.is_stale = true;
-            with.marks.is_won = slot.marks.is_won;
+            with.marks.is_won = record.marks().is_won;
         }
-        let (cas, old) = match found {
+        let (hash, key_len, len) = (draft.hash, draft.key_len, draft.item_len());
+        // Dropped last, when the lock is free.
+        let mut bodies = Released::default();
+        let cas = match found {
             Found::Live(index) | Found::Expired(index) | Found::Flushed(index) => {
+                let plan = items.prepare_other(index, len, with, now, grant)?;
                 let body = draft.take_body().unwrap_or_else(Body::VACANT);
-                items.replace(index, body, with, now)
+                let (_, cas, old) = items.replace(index, hash, body, &plan, now);
+                bodies.push(old);
+                cas
             }
             Found::Absent => {
-                items.prepare(draft.hash, grant)?;
+                let plan = items.prepare(hash, key_len, len, with, now, grant)?;
+                let key = draft.key_copy();
                 let body = draft.take_body().unwrap_or_else(Body::VACANT);
-                (items.insert(draft.hash, draft.key_len, body, with, now), None)
+                items.insert(hash, key.bytes(), body, &plan, now).1
             }
         };
+        items.tend(now, &mut bodies);
         drop(items);
-        drop(old);
         Ok(Committed { outcome: Outcome::Stored { cas }, value_len })
     }
 }

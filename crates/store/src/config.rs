@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use crate::log::STREAMS;
 use crate::observer::Observer;
+use crate::policy::Policy;
 
 /// Everything [`crate::Store::new`] needs to know: plain fields.
 #[derive(Debug, Clone)]
@@ -28,8 +30,10 @@ pub struct Config {
     pub seed: Option<u64>,
     /// Who is told of evictions.
     pub observer: Option<Arc<dyn Observer>>,
+    /// What the store does to keep more of what is asked for.
+    pub policy: Policy,
     /// Bytes of a segment, the unit in which memory is asked of the system: a power of two from 16 KiB to 1 MiB. `None` chooses
-    /// by the memory limit: 16 KiB below 16 MiB, else 64 KiB. Items up to an eighth of it are short.
+    /// by the memory limit: 16 KiB below 16 MiB, else 64 KiB. It is never more than a sixteenth of the limit but 16 KiB. Items up to an eighth of it are short.
     pub segment_bytes: Option<usize>,
     /// For tests: the system refuses segments above so many bytes of them. It may be changed at any time.
     #[doc(hidden)]
@@ -58,6 +62,7 @@ impl Config {
             size_classes: Box::default(),
             seed: None,
             observer: None,
+            policy: Policy::default(),
             segment_bytes: None,
             system_bytes_max: None,
         }
@@ -68,7 +73,19 @@ impl Config {
         let is_small = self.memory_bytes < SHARD_BYTES;
         let by_memory = if is_small { SEGMENT_LEN_MIN } else { SEGMENT_LEN };
         let wanted = self.segment_bytes.unwrap_or(by_memory);
-        wanted.clamp(SEGMENT_LEN_MIN, SEGMENT_LEN_MAX).next_power_of_two()
+        // A log of a few segments would be full of what it keeps in reserve.
+        let most = usize::try_from(self.memory_bytes / 16).unwrap_or(usize::MAX);
+        let most = most.clamp(SEGMENT_LEN_MIN, SEGMENT_LEN_MAX);
+        wanted.next_power_of_two().clamp(SEGMENT_LEN_MIN, 1 << most.ilog2())
+    }
+
+    /// Spans of remaining life that have segments of their own. A shard of few segments has none to spare for that, and one
+    /// that evicts nothing must be able to fill each to its end.
+    pub(crate) fn streams(&self) -> usize {
+        let bytes = self.memory_bytes / self.shard_count() as u64;
+        let segments = bytes / self.segment_len() as u64;
+        let wants_streams = self.policy.ttl_streams && self.eviction == Eviction::Enabled;
+        if wants_streams && segments >= SEGMENTS_TO_SPARE { STREAMS } else { 1 }
     }
 
     /// Shards as a power of two.
@@ -82,6 +99,8 @@ impl Config {
 const SEGMENT_LEN_MIN: usize = 16 << 10;
 const SEGMENT_LEN: usize = 64 << 10;
 const SEGMENT_LEN_MAX: usize = 1 << 20;
+/// Below this many segments a shard has one stream.
+const SEGMENTS_TO_SPARE: u64 = 64;
 /// Memory that earns a lock of its own.
 const SHARD_BYTES: u64 = 16 << 20;
 const SHARDS_DEFAULT_MAX: usize = 1024;

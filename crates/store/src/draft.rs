@@ -195,6 +195,21 @@ impl Draft {
         first.and_then(|first| first.get(..self.key_len.into())).unwrap_or_default()
     }
 
+    /// Length of key, value and `\r\n`.
+    pub(crate) fn item_len(&self) -> usize {
+        self.filling.as_ref().map_or(0, Filling::len)
+    }
+
+    /// The key, to be had when the bytes are gone.
+    pub(crate) fn key_copy(&self) -> KeyCopy {
+        let mut copy = KeyCopy { bytes: [0; u8::MAX as usize], len: self.key_len };
+        let key = self.key();
+        if let Some(bytes) = copy.bytes.get_mut(..key.len()) {
+            bytes.copy_from_slice(key);
+        }
+        copy
+    }
+
     pub(crate) fn data(&self) -> Option<Slices<'_>> {
         self.filling.as_ref().map(|filling| filling.data(self.key_len))
     }
@@ -204,6 +219,19 @@ impl Draft {
         let filling = self.filling.take()?;
         self.account.drafts.fetch_sub(filling.charged(), Relaxed);
         Some(filling.into_body(self.key_len))
+    }
+}
+
+/// A key outside its item.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyCopy {
+    bytes: [u8; u8::MAX as usize],
+    len: u8,
+}
+
+impl KeyCopy {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len.into()).unwrap_or_default()
     }
 }
 

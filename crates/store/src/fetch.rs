@@ -1,10 +1,10 @@
 //! Fetching on terms: who may renew an item, and items that stand for a value that is on its way.
 
 use crate::account::{Grant, Need};
-use crate::amend::empty_body;
+use crate::amend::{empty_body, empty_len};
+use crate::entry::Marks;
 use crate::seconds::{Expiry, Seconds};
 use crate::shard::{Attributes, Found, Items, Released};
-use crate::slots::Marks;
 use crate::store::{Inner, Store};
 use crate::visit::{Miss, Visit};
 
@@ -84,9 +84,9 @@ impl Store {
             let mut items = shard.lock(now);
             let miss = match items.find_live(hash, key, now, &mut bodies) {
                 Found::Live(index) => {
-                    let fetched = items.fetch(index, fetch);
-                    let seen =
-                        see(Visit::new(&items, &items.slots[index], &shard.account), fetched);
+                    let (fetched, index) = items.fetch(index, fetch);
+                    let Some(index) = index else { return Err(Miss::Absent) };
+                    let seen = see(Visit::new(&items, index, &shard.account), fetched);
                     items.settle(index, fetch, fetched.wins, now);
                     return Ok(seen);
                 }
@@ -104,9 +104,9 @@ impl Store {
                         wins: true,
                         created_after: Some(miss),
                     };
-                    let seen =
-                        see(Visit::new(&items, &items.slots[index], &shard.account), fetched);
+                    let seen = see(Visit::new(&items, index, &shard.account), fetched);
                     items.settle(index, fetch, true, now);
+                    items.tend(now, &mut bodies);
                     return Ok(seen);
                 }
                 Ok(None) => return Err(miss),
@@ -120,32 +120,36 @@ impl Store {
 }
 
 impl Items {
-    fn fetch(&mut self, index: u32, fetch: &Fetch) -> Fetched {
-        let slot = &self.slots[index];
-        let is_stale = slot.marks.is_stale;
+    /// The item may move, or go for want of memory: where it is then is told too.
+    fn fetch(&mut self, index: u32, fetch: &Fetch) -> (Fetched, Option<u32>) {
+        let record = self.at(index);
+        let is_stale = record.marks().is_stale;
         let is_wanted = match fetch.recache {
             Recache::Never => false,
             Recache::WhenStale => is_stale,
             // An expiry of never is later than any moment.
-            Recache::Before(moment) => is_stale || slot.expiry < Some(moment).into(),
+            Recache::Before(moment) => is_stale || record.expiry() < Some(moment).into(),
             Recache::Always => true,
         };
-        let was_won = slot.marks.is_won;
+        let was_won = record.marks().is_won;
         let fetched = Fetched {
-            exptime_before: slot.expiry.into(),
+            exptime_before: record.expiry().into(),
             was_won,
             wins: is_wanted && !was_won,
             created_after: None,
         };
         if let Some(exptime) = fetch.exptime {
-            self.set_expiry(index, exptime.into());
+            return (fetched, self.set_expiry(index, exptime.into()));
         }
-        fetched
+        (fetched, Some(index))
     }
 
     /// What a visit leaves behind.
     fn settle(&mut self, index: u32, fetch: &Fetch, wins: bool, now: Seconds) {
-        self.slots[index].marks.is_won |= wins;
+        if wins {
+            let marks = self.at(index).marks();
+            self.set_marks(index, Marks { is_won: true, ..marks });
+        }
         if fetch.marks_hit {
             self.mark(index, now);
         }
@@ -167,15 +171,11 @@ impl Inner {
         if self.rules.item_bytes(key.len(), 0, 0) > self.item_bytes_max {
             return Ok(None);
         }
-        items.prepare(hash, grant)?;
-        let body = empty_body(key, key_len, &self.shard(hash).heap, grant)?;
         let marks = Marks { is_won: true, ..Marks::default() };
         let expiry = Expiry::from(creation.exptime);
         let with = Attributes { cas: creation.cas, marks, ..Attributes::new(0, expiry) };
-        items.insert(hash, key_len, body, with, now);
-        match items.find(hash, key, now) {
-            Found::Live(index) | Found::Expired(index) => Ok(Some(index)),
-            Found::Absent | Found::Flushed(_) => Ok(None),
-        }
+        let plan = items.prepare(hash, key_len, empty_len(key), with, now, grant)?;
+        let body = empty_body(key, key_len, &self.shard(hash).heap, grant)?;
+        Ok(items.insert(hash, key, body, &plan, now).0)
     }
 }

@@ -1,29 +1,79 @@
-//! What was evicted without having proved itself: fingerprints, so that it is believed when it comes back.
+//! What was let go of: fingerprints, so that it is believed when it comes back.
 //!
-//! Sets of four 16-bit fingerprints, the newest first; about as many as there are items. A false match, one in
-//! sixteen thousand, lets an item skip the small queue: harmless.
+//! A table for each queue, so that the many that small loses do not push out the few that main loses; each remembers half
+//! as many as there are items. Sets of four 16-bit words, the newest first: 15 bits of fingerprint, and whether it had expired. A false
+//! match, one in eight thousand, lets an item skip the small queue: harmless.
 //!
 //! Sets come in pages, added one at a time as items come, so that no growth copies much: see [`crate::spread`].
 
 use crate::account::{Account, allocation_bytes};
+use crate::log::Queue;
 use crate::spread::Spread;
 
-/// Fingerprints of evicted keys.
+/// Fingerprints of keys that went, by the queue that lost them.
 #[derive(Debug, Default)]
-pub(crate) struct Ghost {
+pub(crate) struct Ghosts {
+    tables: [Ghost; 2],
+    pub(crate) is_on: bool,
+}
+
+/// What is remembered of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// It was evicted from this queue.
+    Evicted(Queue),
+    /// It had proved itself when it expired.
+    Expired,
+}
+
+impl Ghosts {
+    /// Memory this takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.tables.iter().map(|table| table.bytes).sum()
+    }
+
+    /// Grows with the number of items, a page at a time, if there is memory to spare.
+    pub(crate) fn fit(&mut self, items: usize, account: &Account) {
+        if self.is_on {
+            self.tables.iter_mut().for_each(|table| table.fit(items / 2, account));
+        }
+    }
+
+    /// Remembers a key that this queue lost.
+    pub(crate) fn insert(&mut self, hash: u64, from: Queue, has_expired: bool) {
+        if self.is_on {
+            self.tables[from as usize].insert(hash, has_expired);
+        }
+    }
+
+    /// What is remembered of the key.
+    pub(crate) fn find(&self, hash: u64) -> Option<Memory> {
+        let found = |queue: Queue| {
+            let word = self.tables[queue as usize].find(hash)?;
+            Some(if word & 1 == 0 { Memory::Evicted(queue) } else { Memory::Expired })
+        };
+        found(Queue::Main).or_else(|| found(Queue::Small))
+    }
+
+    /// The same, and it is remembered no longer.
+    pub(crate) fn take(&mut self, hash: u64) -> Option<Memory> {
+        let found = self.find(hash)?;
+        self.tables.iter_mut().for_each(|table| table.forget(hash));
+        Some(found)
+    }
+}
+
+/// Fingerprints of what one queue lost.
+#[derive(Debug, Default)]
+struct Ghost {
     pages: Vec<Box<[Set]>>,
     spread: Spread,
     bytes: u64,
 }
 
 impl Ghost {
-    /// Memory this takes.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// Grows with the number of items, a page at a time, if there is memory to spare.
-    pub(crate) fn fit(&mut self, items: usize, account: &Account) {
+    fn fit(&mut self, items: usize, account: &Account) {
         if self.pages.len() * PAGE_SETS * WAYS >= items || !self.reserve(account) {
             return;
         }
@@ -66,30 +116,34 @@ impl Ghost {
         true
     }
 
-    /// Remembers a key.
-    pub(crate) fn insert(&mut self, hash: u64) {
-        let (set, print) = self.set(hash);
-        if let Some(set) = set {
+    fn insert(&mut self, hash: u64, has_expired: bool) {
+        let (page, index, print) = self.place(hash);
+        if let Some(set) = self.pages.get_mut(page).and_then(|page| page.get_mut(index)) {
             set.rotate_right(1);
-            set[0] = print;
+            set[0] = print << 1 | u16::from(has_expired);
         }
     }
 
-    /// Whether the key is remembered; it is forgotten by that.
-    pub(crate) fn take(&mut self, hash: u64) -> bool {
-        let (set, print) = self.set(hash);
-        let Some(set) = set else { return false };
-        let Some(way) = set.iter().position(|&other| other == print) else { return false };
-        set[way] = 0;
-        true
+    fn find(&self, hash: u64) -> Option<u16> {
+        let (page, index, print) = self.place(hash);
+        let set = self.pages.get(page)?.get(index)?;
+        set.iter().find(|&&other| other >> 1 == print).copied()
     }
 
-    fn set(&mut self, hash: u64) -> (Option<&mut Set>, u16) {
+    fn forget(&mut self, hash: u64) {
+        let (page, index, print) = self.place(hash);
+        if let Some(set) = self.pages.get_mut(page).and_then(|page| page.get_mut(index))
+            && let Some(way) = set.iter().position(|&other| other >> 1 == print)
+        {
+            set[way] = 0;
+        }
+    }
+
+    /// Page, set in it, fingerprint, which is not 0.
+    fn place(&self, hash: u64) -> (usize, usize, u16) {
         let mixed = hash.wrapping_mul(0x9FB2_1C65_1E98_DF25);
-        let page = self.pages.get_mut(self.spread.place((mixed >> 8) as usize));
-        let index = (mixed >> 40) as usize % PAGE_SETS;
-        let print = (mixed >> 48) as u16;
-        (page.and_then(|page| page.get_mut(index)), print.max(1))
+        let print = (mixed >> 49) as u16;
+        (self.spread.place((mixed >> 8) as usize), (mixed >> 40) as usize % PAGE_SETS, print.max(1))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The bytes of an item: where they lie and how long they live. How they are filled: [`crate::filling`].
 //!
 //! ```text
-//!   up to 8 KiB   Owned    [key | value | \r\n]                                    one allocation
+//!   up to 8 KiB   an entry of the log: [head | key | value | \r\n]                    crate::entry
 //!   larger        Shared ─► Kept { Many [key | value …] [… value …] [… \r\n] }     in runs of cells, taken as bytes arrive
 //!   a pin of an Owned one:  Kept { One [key | value | \r\n] }                      a copy
 //! ```
@@ -45,9 +45,23 @@ impl Item {
         self.kept.len - usize::from(self.kept.key_len) - LINE_END.len()
     }
 
-    /// Whether these are the very bytes of `body`.
-    pub(crate) fn is_of(&self, body: &Body) -> bool {
-        matches!(body, Body::Shared(kept) if Arc::ptr_eq(kept, &self.kept))
+    /// One more reference to a body.
+    pub(crate) fn of(body: &Arc<Kept>) -> Self {
+        Self { kept: Arc::clone(body) }
+    }
+
+    /// A copy of key, value and `\r\n`, out of what items never fill.
+    pub(crate) fn copied(content: &[u8], key_len: u8, account: &Arc<Account>) -> Self {
+        account.force(KEPT_BYTES + allocation_bytes(content.len()));
+        let mut kept = Kept::empty(account);
+        kept.fill(Parts::One(content.into()), content.len(), key_len);
+        kept.unlink();
+        Self { kept: Arc::new(kept) }
+    }
+
+    /// Whether these are the very bytes of that body.
+    pub(crate) fn is_of(&self, body: Option<&Arc<Kept>>) -> bool {
+        body.is_some_and(|kept| Arc::ptr_eq(kept, &self.kept))
     }
 }
 
@@ -83,105 +97,19 @@ impl<'a> Slices<'a> {
     }
 }
 
-/// The bytes of an item as its slot holds them.
+/// The bytes of an item on their way into the store.
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// A short one, in one allocation that its slot's shard pays for.
+    /// Those of a short one, which will be copied into the log. The shard's account has paid for them.
     Owned(Box<[u8]>),
-    /// One that can be pinned at no cost.
+    /// Those of a large one, which stay where they are.
     Shared(Arc<Kept>),
 }
 
 impl Body {
     pub(crate) const VACANT: fn() -> Self = || Self::Owned(Box::default());
 
-    /// Length of key, value and `\r\n`.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Owned(bytes) => bytes.len(),
-            Self::Shared(kept) => kept.len,
-        }
-    }
-
-    /// Memory this takes.
-    pub(crate) fn charged(&self) -> u64 {
-        match self {
-            Self::Owned(bytes) => allocation_bytes(bytes.len()),
-            Self::Shared(kept) => kept.charged(),
-        }
-    }
-
-    pub(crate) fn key(&self, key_len: u8) -> &[u8] {
-        let first = match self {
-            Self::Owned(bytes) => bytes,
-            Self::Shared(kept) => kept.slice_from(0),
-        };
-        first.get(..key_len.into()).unwrap_or_default()
-    }
-
-    pub(crate) fn data(&self, key_len: u8) -> Slices<'_> {
-        match self {
-            Self::Owned(bytes) => Slices::one(bytes.get(key_len.into()..).unwrap_or_default()),
-            Self::Shared(kept) => kept.data(key_len),
-        }
-    }
-
-    /// Writes text and then blanks over the value, whose length stays; says whether it could: the text is not longer, and
-    /// nobody has pinned the value.
-    pub(crate) fn write_over(&mut self, key_len: u8, text: &[u8]) -> bool {
-        let mut at = usize::from(key_len);
-        let mut left = self.len().saturating_sub(at + LINE_END.len());
-        if text.len() > left {
-            return false;
-        }
-        let mut text = text;
-        while left > 0 {
-            let Some(slice) = self.slice_from_mut(at) else { return false };
-            let len = slice.len().min(left);
-            let (before, after) = text.split_at(text.len().min(len));
-            let (written, blanks) = slice.split_at_mut(before.len());
-            written.copy_from_slice(before);
-            blanks[..len - before.len()].fill(b' ');
-            text = after;
-            at += len;
-            left -= len;
-        }
-        true
-    }
-
-    /// The bytes from `at` to the end of their piece, for writing; `None` if they are pinned, or if there are none.
-    fn slice_from_mut(&mut self, at: usize) -> Option<&mut [u8]> {
-        let slice = match self {
-            Self::Owned(bytes) => bytes.get_mut(at..)?,
-            Self::Shared(kept) => match &mut Arc::get_mut(kept)?.parts {
-                Parts::One(bytes) => bytes.get_mut(at..)?,
-                Parts::Many(runs) => runs.slice_from_mut(at),
-            },
-        };
-        Some(slice).filter(|slice| !slice.is_empty())
-    }
-
-    pub(crate) fn is_pinned(&self) -> bool {
-        matches!(self, Self::Shared(kept) if Arc::strong_count(kept) > 1)
-    }
-
-    /// Pins the value: a reference where it can be had, a copy of a short one.
-    pub(crate) fn pin(&self, key_len: u8, account: &Arc<Account>) -> Item {
-        let kept = match self {
-            Self::Shared(kept) => Arc::clone(kept),
-            Self::Owned(bytes) => {
-                account.force(KEPT_BYTES + allocation_bytes(bytes.len()));
-                let mut kept = Kept::empty(account);
-                kept.fill(Parts::One(bytes.clone()), bytes.len(), key_len);
-                kept.unlink();
-                Arc::new(kept)
-            }
-        };
-        Item { kept }
-    }
-
-    /// Gives up the store's hold on the bytes. What is not freed here is returned, for the caller to drop once it has
-    /// left the lock.
+    /// Gives up the hold on the bytes. What is not freed here is returned, for the caller to drop once it has left the lock.
     pub(crate) fn release(self, account: &Account) -> Option<Arc<Kept>> {
         match self {
             Self::Owned(bytes) => {
@@ -224,8 +152,45 @@ impl Kept {
         self.key_len = key_len;
     }
 
+    /// Length of the value without its `\r\n`.
+    pub(crate) fn value_len(&self) -> usize {
+        self.len.saturating_sub(usize::from(self.key_len) + LINE_END.len())
+    }
+
+    /// Writes text and then blanks over the value, whose length stays; says whether it could: the text is not longer, and
+    /// nobody has pinned the value.
+    pub(crate) fn write_over(kept: &mut Arc<Self>, key_len: u8, text: &[u8]) -> bool {
+        let Some(kept) = Arc::get_mut(kept) else { return false };
+        let mut at = usize::from(key_len);
+        let mut left = kept.value_len();
+        if text.len() > left {
+            return false;
+        }
+        let mut text = text;
+        while left > 0 {
+            let Some(slice) = kept.slice_from_mut(at) else { return false };
+            let len = slice.len().min(left);
+            let (before, after) = text.split_at(text.len().min(len));
+            let (written, blanks) = slice.split_at_mut(before.len());
+            written.copy_from_slice(before);
+            blanks[..len - before.len()].fill(b' ');
+            text = after;
+            at += len;
+            left -= len;
+        }
+        true
+    }
+
+    fn slice_from_mut(&mut self, at: usize) -> Option<&mut [u8]> {
+        let slice = match &mut self.parts {
+            Parts::One(bytes) => bytes.get_mut(at..)?,
+            Parts::Many(runs) => runs.slice_from_mut(at),
+        };
+        Some(slice).filter(|slice| !slice.is_empty())
+    }
+
     /// Memory that it takes.
-    fn charged(&self) -> u64 {
+    pub(crate) fn charged(&self) -> u64 {
         let parts = match &self.parts {
             Parts::One(bytes) => allocation_bytes(bytes.len()),
             Parts::Many(runs) => runs.charged(),
@@ -241,7 +206,7 @@ impl Kept {
         slice.get(..self.len.saturating_sub(at)).unwrap_or(slice)
     }
 
-    fn data(&self, key_len: u8) -> Slices<'_> {
+    pub(crate) fn data(&self, key_len: u8) -> Slices<'_> {
         let start = key_len.into();
         match &self.parts {
             Parts::One(bytes) => Slices::one(bytes.get(start..).unwrap_or_default()),

@@ -7,7 +7,7 @@ use crate::commit::{Committed, Condition, Outcome, Terms};
 use crate::draft::{Draft, Refusal};
 use crate::filling::Filling;
 use crate::heap::Heap;
-use crate::item::{Body, Item, LINE_END, Slices};
+use crate::item::{Item, LINE_END, Slices};
 use crate::seconds::Seconds;
 use crate::shard::{Attributes, Found, Items, Released};
 use crate::store::Inner;
@@ -51,13 +51,14 @@ impl Inner {
                     None => continue,
                 }
             };
-            let slot = &items.slots[index];
-            if terms.compare.is_some_and(|cas| cas != 0 && cas != slot.cas) {
+            let record = items.at(index);
+            if terms.compare.is_some_and(|cas| cas != 0 && cas != record.cas()) {
                 return Ok(Ok(unjoined(draft, Outcome::Exists)));
             }
-            let (cas_before, old_len) = (slot.cas, slot.value_len());
+            let (cas_before, old_len) = (record.cas(), record.value_len());
             let value_len = old_len + draft.value_len();
-            let with = Attributes { cas: terms.cas, ..Attributes::new(slot.flags, slot.expiry) };
+            let with =
+                Attributes { cas: terms.cas, ..Attributes::new(record.flags(), record.expiry()) };
             let key_len = usize::from(draft.key_len);
             if self.rules.item_bytes(key_len, with.flags, value_len) > self.item_bytes_max {
                 return Err(Refusal::TooLarge);
@@ -73,25 +74,41 @@ impl Inner {
             }
             let Some(mut items) = items else { continue };
             let Some(mut joined) = joint.take() else { continue };
-            let body = &items.slots[index].body;
-            match body {
-                Body::Owned(_) => joined.add(body.data(draft.key_len), draft, condition),
-                Body::Shared(_) => {
-                    let pinned = body.pin(draft.key_len, &shard.account);
-                    drop(items);
-                    joined.add(pinned.slices(), draft, condition);
-                    items = shard.lock(now);
-                    if !is_still_there(&items, index, &pinned, cas_before)
-                        || !is_live(&items, index, now)
-                    {
+            let mut index = index;
+            let record = items.at(index);
+            if record.body.is_none() {
+                joined.add(record.data(), draft, condition);
+            } else {
+                let pinned = record.pin(&shard.account);
+                drop(items);
+                joined.add(pinned.slices(), draft, condition);
+                items = shard.lock(now);
+                match items.find(draft.hash, draft.key(), now) {
+                    // It may have moved meanwhile.
+                    Found::Live(same) if is_same(&items, same, &pinned, cas_before) => index = same,
+                    _ => {
                         *joint = Some(joined);
                         continue;
                     }
                 }
             }
+            let with = Attributes { expiry: items.at(index).expiry(), ..with };
+            let len = joined.filling.len();
+            let plan = match items.prepare_other(index, len, with, now, grant) {
+                Ok(plan) => plan,
+                Err(need) if is_long => {
+                    *joint = Some(joined);
+                    return Ok(Err(need));
+                }
+                Err(need) => {
+                    // What a short one has is not credited by itself.
+                    drop(joined.filling.into_body(draft.key_len).release(&shard.account));
+                    return Ok(Err(need));
+                }
+            };
             let body = joined.filling.into_body(draft.key_len);
-            let with = Attributes { expiry: items.slots[index].expiry, ..with };
-            let (cas, old) = items.replace(index, body, with, now);
+            let (_, cas, old) = items.replace(index, draft.hash, body, &plan, now);
+            items.tend(now, &mut bodies);
             drop(items);
             drop(old);
             return Ok(Ok(Committed { outcome: Outcome::Stored { cas }, value_len }));
@@ -179,12 +196,9 @@ fn unjoined(draft: &Draft, outcome: Outcome) -> Committed {
     Committed { outcome, value_len: draft.value_len() }
 }
 
-/// Whether the slot still holds this very value under this number. A pinned one is not changed in place, so then nothing
+/// Whether the item still holds this very value under this number. A pinned one is not changed in place, so then nothing
 /// was stored there.
-fn is_still_there(items: &Items, index: u32, pinned: &Item, cas: u64) -> bool {
-    items.slots.get(index).is_some_and(|slot| slot.cas == cas && pinned.is_of(&slot.body))
-}
-
-fn is_live(items: &Items, index: u32, now: Seconds) -> bool {
-    items.judge(index, now) == Found::Live(index)
+fn is_same(items: &Items, index: u32, pinned: &Item, cas: u64) -> bool {
+    let record = items.at(index);
+    record.cas() == cas && pinned.is_of(record.body)
 }

@@ -2,11 +2,11 @@
 
 use crate::account::{Grant, Need};
 use crate::draft::Refusal;
+use crate::entry::Marks;
 use crate::filling::Filling;
 use crate::item::{LINE_END, Slices};
 use crate::seconds::{Expiry, Seconds};
 use crate::shard::{Attributes, Found, Released};
-use crate::slots::Marks;
 use crate::store::{Inner, Store};
 
 /// Which way to count.
@@ -122,34 +122,38 @@ impl Inner {
         let Found::Live(index) = items.find_live(hash, key, now, &mut bodies) else {
             return Err(AdjustError::NotFound);
         };
-        let slot = &mut items.slots[index];
+        let record = items.at(index);
         // memcached's order: who has no value is no number, whatever their CAS number is.
-        if slot.value_len() == 0 {
+        if record.value_len() == 0 {
             return Err(AdjustError::NonNumeric);
         }
-        if counting.compare.is_some_and(|cas| cas != 0 && cas != slot.cas) {
+        if counting.compare.is_some_and(|cas| cas != 0 && cas != record.cas()) {
             return Err(AdjustError::Exists);
         }
-        let exptime_before: Option<Seconds> = slot.expiry.into();
-        let (key_len, value_len) = (slot.key_len, slot.value_len());
-        let number = parse(slot.body.data(key_len), value_len).ok_or(AdjustError::NonNumeric)?;
+        let (expiry_before, value_len) = (record.expiry(), record.value_len());
+        let exptime_before: Option<Seconds> = expiry_before.into();
+        let number = parse(record.data(), value_len).ok_or(AdjustError::NonNumeric)?;
+        let (flags, marks) = (record.flags(), record.marks());
+        let was_fetched = record.was_fetched();
+        let key_len = record.entry.key_len();
         let value = delta.applied_to(number);
         let mut digits = [b' '; DIGITS_MAX];
         let digits = write(value, &mut digits);
-        if slot.body.write_over(key_len, digits) {
-            slot.last_access = now;
-            let class = slot.class.into();
-            let cas = items.renew_cas(index, counting.cas);
-            if let Some(exptime) = counting.exptime {
+        if items.write_text(index, digits) {
+            items.set_access(index, now);
+            let class = items.class(index).into();
+            let (index, cas) = items.renew_cas(index, counting.cas);
+            if let (Some(index), Some(exptime)) = (index, counting.exptime) {
                 items.set_expiry(index, exptime.into());
+                items.tend(now, &mut bodies);
             }
             return Ok(Ok(Adjusted { value, cas, class, exptime_before }));
         }
         // Longer, or pinned: other memory, and what was pinned stays as it is.
         let len = digits.len().max(value_len);
-        let marks = if len == value_len { slot.marks } else { Marks::default() };
-        let expiry = counting.exptime.map_or(slot.expiry, Expiry::from);
-        let with = Attributes { flags: slot.flags, expiry, cas: counting.cas, marks };
+        let marks = if len == value_len { marks } else { Marks::default() };
+        let expiry = counting.exptime.map_or(expiry_before, Expiry::from);
+        let with = Attributes { flags, expiry, cas: counting.cas, marks };
         let size = self.rules.item_bytes(key.len(), with.flags, len);
         if size > self.item_bytes_max {
             return Err(AdjustError::Refused(Refusal::TooLarge));
@@ -159,19 +163,27 @@ impl Inner {
             Some(filling) if filling.len() == item_len => filling,
             _ => Filling::new(item_len, &shard.heap),
         };
+        let plan = match items.prepare_other(index, item_len, with, now, grant) {
+            Ok(plan) => plan,
+            Err(need) => {
+                *pending = Some(filling);
+                return Ok(Err(need));
+            }
+        };
         if let Err(need) = filling.reserve(&shard.heap, grant) {
             *pending = Some(filling);
             return Ok(Err(need));
         }
         pad(&mut filling, key, digits, len);
         // What is longer is a new value, as in memcached: nobody has used it.
-        let was_fetched = slot.was_fetched && len == value_len;
+        let was_fetched = was_fetched && len == value_len;
         let body = filling.into_body(key_len);
-        let (cas, old) = items.replace(index, body, with, now);
-        items.slots[index].was_fetched = was_fetched;
-        let class = items.slots[index].class.into();
+        let (index, cas, old) = items.replace(index, hash, body, &plan, now);
+        items.set_fetched(index, was_fetched);
+        let class = items.class(index).into();
+        bodies.push(old);
+        items.tend(now, &mut bodies);
         drop(items);
-        drop(old);
         Ok(Ok(Adjusted { value, cas, class, exptime_before }))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::account::{Grant, Need};
 use crate::config::Eviction;
+use crate::log::RESERVE;
 use crate::reap::{PATIENCE, Removed, SLICE};
 use crate::seconds::Seconds;
 use crate::shard::{Farewell, Released, Shard};
@@ -51,6 +52,14 @@ impl Store {
         swept
     }
 
+    /// Asks that the next sweeps remove all that has expired. Without that, what expires beside items that stay is left for
+    /// up to half a minute, so that a segment is searched once for many.
+    pub fn hurry(&self) {
+        for shard in &self.inner.shards {
+            shard.lock_any_time().pass.hurry();
+        }
+    }
+
     /// Sets the hard limit, in bytes. A higher one holds at once. A lower one is approached by evicting in slices: the first
     /// are evicted here, the rest by [`Self::sweep`], and until it is reached the store does not grow. Without
     /// eviction it is approached as items go.
@@ -81,7 +90,12 @@ impl Inner {
         }
         if shrinks && removed == 0 {
             // No more than is needed: a slice of large items is much.
-            removed += items.evict(now, self.pool.excess(), PATIENCE, &mut bodies).items;
+            let excess = self.pool.excess();
+            removed += items.evict(now, excess, SLICE as usize, PATIENCE, &mut bodies).items;
+            items.shrink(self.pool.is_shrinking());
+        }
+        if items.len() == 0 && self.pool.is_shrinking() {
+            items.give_up_empty();
         }
         drop(items);
         drop(bodies);
@@ -129,8 +143,9 @@ impl Inner {
         failures: &mut u32,
     ) -> Option<Grant<'_>> {
         let bytes = match need {
-            Need::Room(bytes) => return self.make_room(home, Want::Taken(bytes), now),
-            Need::Cells(cells) => return self.make_room(home, Want::Cells(cells), now),
+            Need::Room(bytes) => return self.make_room(home, Want::Taken(bytes), now, failures),
+            Need::Cells(cells) => return self.make_room(home, Want::Cells(cells), now, failures),
+            Need::Segment => return self.make_room(home, Want::Segment, now, failures),
             Need::Memory(bytes) => bytes,
         };
         // Blocks of other sizes may have to be freed until there is one of this size: more each time.
@@ -145,13 +160,21 @@ impl Inner {
     /// Frees memory until there are this many bytes for a shard: in the shard itself, or, if that is not enough, in the
     /// others; what has expired or was flushed first, and then, where that is allowed, what is worth least. `None` if it cannot
     /// be had. What is freed is taken at once, so that nobody else can have it in between.
-    fn make_room(&self, home: usize, want: Want, now: Seconds) -> Option<Grant<'_>> {
+    fn make_room(
+        &self,
+        home: usize,
+        want: Want,
+        now: Seconds,
+        failures: &mut u32,
+    ) -> Option<Grant<'_>> {
         let can_be = match want {
             Want::Taken(bytes) => bytes <= self.pool.ceiling(),
-            Want::Cells(_) | Want::Freed(_) => true,
+            Want::Cells(_) | Want::Freed(_) | Want::Segment => true,
         };
         let mut search = Search::new(&self.shards[home], want);
+        search.may_strip = *failures < FAILURES_MAX;
         let found = can_be && (search.missing() == 0 || self.search(home, &mut search, now));
+        *failures += u32::from(!search.may_strip);
         found.then_some(search.grant)
     }
 
@@ -169,6 +192,15 @@ impl Inner {
             }
             // What the others keep for themselves is the last resort, and so is another round.
             self.release_spare();
+            // Even what shards keep to go on with; but not again and again for the same request, which may want it back.
+            let is_wanted = !matches!(search.want, Want::Segment) && search.may_strip;
+            if is_wanted && search.missing() > 0 && !search.progress {
+                search.may_strip = false;
+                for shard in &self.shards {
+                    shard.lock(now).give_up_empty();
+                }
+                self.release_spare();
+            }
             if search.missing() == 0 || !search.progress {
                 return search.missing() == 0;
             }
@@ -211,20 +243,40 @@ impl Inner {
             let wants_pass = items.flushed > 0 || (!evicts && items.wants_pass_at_once(now));
             let passes = wants_pass && search.slices > 0;
             let mut removed = Removed::default();
+            let mut compacts = false;
             if passes {
+                items.pass.hurry();
                 removed = items.pass_slice(now, Farewell::Expired, &mut bodies);
             } else if evicts {
-                removed = items.evict(now, missing, spared, &mut bodies);
+                removed = items.evict(now, missing, SLICE as usize, spared, &mut bodies);
+            } else {
+                let freed = items.log.freed_segments;
+                compacts = items.compact_slice(now, &mut bodies);
+                removed.segments = items.log.freed_segments - freed;
             }
-            let live = items.slots.live();
+            let live = items.len();
+            let is_home = std::ptr::eq(shard, search.home);
+            if is_home && matches!(search.want, Want::Segment) && items.log.reserved() >= RESERVE {
+                return true;
+            }
+            if !is_home {
+                // What others free is for whoever asked.
+                items.shrink(true);
+            }
             drop(items);
             drop(bodies);
-            if !std::ptr::eq(shard, search.home) {
+            if !is_home {
                 shard.release_all();
             }
-            if removed.items > 0 {
-                search.progress = true;
-                search.freed += removed.bytes;
+            search.freed += removed.bytes;
+            if compacts && matches!(search.want, Want::Segment) && is_home && removed.segments > 0 {
+                // There is room at the end of an open segment now. The less is dead the sooner this ends.
+                return true;
+            }
+            if removed.items > 0 || compacts {
+                search.progress |= !compacts;
+            } else if search.missing() < missing {
+                // By a segment of which everything was copied; copying pins about wins nothing.
             } else if passes {
                 search.slices -= 1;
             } else if evicts && live > 0 && spared < PATIENCE + live {
@@ -256,6 +308,8 @@ struct Search<'a> {
     slices: usize,
     /// Whether this round over the shards has removed something.
     progress: bool,
+    /// Whether shards may be asked for what they keep in reserve.
+    may_strip: bool,
 }
 
 /// What a search is for.
@@ -267,12 +321,22 @@ enum Want {
     /// Cells of the heap that are free, or else a block's bytes of the account. Freed bodies may leave cells and no whole block;
     /// these are not kept for the search, so that it may have to be repeated.
     Cells(usize),
+    /// A segment for the log: one in reserve, or the bytes for one.
+    Segment,
 }
 
 impl<'a> Search<'a> {
     fn new(home: &'a Shard, want: Want) -> Self {
         let grant = Grant::empty(&home.account);
-        Self { home, want, grant, freed: 0, slices: PATIENCE / SLICE as usize, progress: false }
+        Self {
+            home,
+            want,
+            grant,
+            freed: 0,
+            slices: PATIENCE / SLICE as usize,
+            progress: false,
+            may_strip: false,
+        }
     }
 
     fn missing(&mut self) -> u64 {
@@ -284,6 +348,13 @@ impl<'a> Search<'a> {
                 missing => missing,
             },
             Want::Freed(bytes) => bytes.saturating_sub(self.freed),
+            Want::Segment => match self.grant.fill(self.home.heap.block_len() as u64) {
+                0 => 0,
+                missing if self.home.heap.trim(missing) => {
+                    self.grant.fill(self.home.heap.block_len() as u64)
+                }
+                missing => missing,
+            },
             Want::Cells(cells) => {
                 let heap = &self.home.heap;
                 match cells.saturating_sub(heap.free_cells()) {

@@ -30,6 +30,14 @@ impl Expiry {
     pub(crate) fn is_some(self) -> bool {
         self != Self::NEVER
     }
+
+    pub(crate) const fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    pub(crate) const fn to_word(self) -> u32 {
+        self.0
+    }
 }
 
 impl From<Option<Seconds>> for Expiry {

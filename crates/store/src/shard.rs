@@ -1,23 +1,28 @@
-//! One lock's worth of items: tables, slots, queues and counters that change together.
+//! One lock's worth of items: index, log, ghosts and counters that change together.
 //!
 //! Nothing here waits, calls back or touches another shard.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::account::{Account, Grant, Need, Pool, allocation_bytes};
+use ahash::RandomState;
+
+use crate::account::{Account, Pool, allocation_bytes};
 use crate::arena::Arena;
-use crate::ghost::Ghost;
+use crate::bodies::Bodies;
+use crate::entry::{Bits, FREQUENCY_MAX, Marks};
+use crate::ghost::Ghosts;
 use crate::heap::Heap;
+use crate::index::{Ahead, Index, Rehash};
 use crate::item::{Body, Kept};
 use crate::lock::{Guard, Lock, Watch};
+use crate::log::{Log, Queue};
 use crate::observer::Observer;
-use crate::queues::{FREQUENCY_MAX, Queues};
-use crate::reap::{Pass, SLICE};
+use crate::policy::{Balance, Policy};
+use crate::reap::Pass;
+use crate::record::Record;
 use crate::seconds::{Expiry, Seconds};
-use crate::slots::{Marks, Slot, Slots, State};
 use crate::stats::{ClassStats, Counters};
-use crate::tables::Tables;
 use crate::visit::Visit;
 
 /// A lock, what it guards, and the memory account beside it.
@@ -30,10 +35,15 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(pool: &Arc<Pool>, arena: &Arc<Arena>, rules: Rules, watch: &Watch) -> Self {
+    pub(crate) fn new(
+        pool: &Arc<Pool>,
+        [arena, index_arena]: [&Arc<Arena>; 2],
+        rules: Rules,
+        watch: &Watch,
+    ) -> Self {
         let account = Arc::new(Account::new(Arc::clone(pool)));
         let heap = Heap::new(arena, &account, watch);
-        let items = Items::new(rules, Arc::clone(&account));
+        let items = Items::new(rules, Arc::clone(&account), [arena, index_arena], &heap);
         account.force(items.index_bytes());
         Self { items: Lock::new(items, watch), account, heap }
     }
@@ -68,6 +78,11 @@ pub(crate) struct Rules {
     pub(crate) cas_first: u64,
     pub(crate) cas_step: u64,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) hasher: RandomState,
+    pub(crate) policy: Policy,
+    pub(crate) evicts: bool,
+    /// Spans of life that have segments of their own.
+    pub(crate) streams: usize,
 }
 
 impl Rules {
@@ -79,26 +94,31 @@ impl Rules {
         48 + cas + flags + key_len as u64 + 1 + value_len as u64 + 2
     }
 
-    fn class(&self, bytes: u64) -> u8 {
+    pub(crate) fn class(&self, bytes: u64) -> u8 {
         let class = self.size_classes.partition_point(|&bound| u64::from(bound) < bytes);
         u8::try_from(class).unwrap_or(u8::MAX)
     }
 }
 
-/// The items of a shard.
+/// The items of a shard. They are known by their handles in the log, which change when an item is moved.
 #[derive(Debug)]
 pub(crate) struct Items {
-    pub(crate) slots: Slots,
+    pub(crate) log: Log,
+    pub(crate) bodies: Bodies,
     pub(crate) counters: Counters,
     pub(crate) pass: Pass,
-    tables: Tables,
-    pub(crate) queues: Queues,
-    pub(crate) ghost: Ghost,
-    account: Arc<Account>,
-    rules: Rules,
+    pub(crate) index: Index,
+    pub(crate) ghosts: Ghosts,
+    pub(crate) balance: Balance,
+    /// The segment that is being emptied, and whether all that lives in it stays.
+    pub(crate) drained: Option<(u32, bool)>,
+    pub(crate) account: Arc<Account>,
+    pub(crate) rules: Rules,
+    /// Longest content, key and line end included, that lies in the log.
+    pub(crate) short_len: usize,
     cas_next: u64,
     /// Flushes so far; an item of an earlier generation is gone, whether it was removed yet or not.
-    generation: u32,
+    pub(crate) generation: u32,
     /// Items of earlier generations that still take memory.
     pub(crate) flushed: u64,
     flush_at: Expiry,
@@ -129,7 +149,7 @@ pub(crate) enum Found {
     Live(u32),
 }
 
-/// What a slot is told of an item besides its bytes.
+/// What an item is besides its key and value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attributes {
     pub(crate) flags: u32,
@@ -146,17 +166,27 @@ impl Attributes {
 }
 
 impl Items {
-    fn new(rules: Rules, account: Arc<Account>) -> Self {
+    fn new(
+        rules: Rules,
+        account: Arc<Account>,
+        [arena, index_arena]: [&Arc<Arena>; 2],
+        heap: &Heap,
+    ) -> Self {
+        let mut ghosts = Ghosts::default();
+        ghosts.is_on = rules.policy.ghost;
         Self {
-            slots: Slots::default(),
+            log: Log::new(arena, arena.segment_len(), rules.streams),
+            bodies: Bodies::default(),
             counters: Counters::new(rules.size_classes.len() + 1),
             pass: Pass::new(),
-            tables: Tables::new(),
-            queues: Queues::default(),
-            ghost: Ghost::default(),
+            index: Index::new(Arc::clone(index_arena)),
+            ghosts,
+            balance: Balance::default(),
+            drained: None,
             account,
             cas_next: rules.cas_first,
             rules,
+            short_len: heap.short_len(),
             generation: 0,
             flushed: 0,
             flush_at: Expiry::NEVER,
@@ -170,28 +200,34 @@ impl Items {
         let heads = allocation_bytes(size_of::<Account>())
             + allocation_bytes(size_of::<Shard>())
             + Heap::BYTES;
-        classes + heads + self.tables.bytes() + self.slots.bytes() + self.ghost.bytes()
+        let tables = self.index.bytes() + self.bodies.bytes() + self.log.index_bytes();
+        classes + heads + tables + self.ghosts.bytes()
+    }
+
+    /// The item of a handle.
+    pub(crate) fn at(&self, handle: u32) -> Record<'_> {
+        let entry = self.log.entry(handle);
+        Record { entry, body: entry.body().and_then(|number| self.bodies.body(number)) }
+    }
+
+    pub(crate) fn hash(&self, handle: u32) -> u64 {
+        self.rules.hasher.hash_one(self.log.entry(handle).key())
     }
 
     pub(crate) fn find(&self, hash: u64, key: &[u8], now: Seconds) -> Found {
-        let is_it = |index| {
-            let slot: &Slot = &self.slots[index];
-            slot.hash == hash && slot.key() == key
-        };
-        match self.tables.find(hash, is_it) {
+        match self.index.find(hash, |handle| self.log.entry(handle).key() == key) {
             None => Found::Absent,
-            Some(index) => self.judge(index, now),
+            Some(handle) => self.judge(handle, now),
         }
     }
 
-    pub(crate) fn judge(&self, index: u32, now: Seconds) -> Found {
-        let slot = &self.slots[index];
-        if slot.generation != self.generation {
-            Found::Flushed(index)
-        } else if slot.expiry.is_due(now) {
-            Found::Expired(index)
+    pub(crate) fn judge(&self, handle: u32, now: Seconds) -> Found {
+        if self.log.slot_of(handle).generation != self.generation {
+            Found::Flushed(handle)
+        } else if self.log.entry(handle).expiry().is_due(now) {
+            Found::Expired(handle)
         } else {
-            Found::Live(index)
+            Found::Live(handle)
         }
     }
 
@@ -205,13 +241,13 @@ impl Items {
     ) -> Found {
         let found = self.find(hash, key, now);
         match found {
-            Found::Expired(index) => {
+            Found::Expired(handle) => {
                 self.counters.missed_expired += 1;
-                bodies.push(self.remove(index, Farewell::Missed));
+                bodies.push(self.remove(handle, hash, Farewell::Missed));
             }
-            Found::Flushed(index) => {
+            Found::Flushed(handle) => {
                 self.counters.missed_flushed += 1;
-                bodies.push(self.remove(index, Farewell::Flushed));
+                bodies.push(self.remove(handle, hash, Farewell::Flushed));
             }
             Found::Absent | Found::Live(_) => {}
         }
@@ -227,144 +263,78 @@ impl Items {
         bodies: &mut Released,
     ) -> Found {
         let found = self.find(hash, key, now);
-        if let Found::Expired(index) | Found::Flushed(index) = found {
-            bodies.push(self.remove(index, Farewell::Expired));
+        if let Found::Expired(handle) | Found::Flushed(handle) = found {
+            bodies.push(self.remove(handle, hash, Farewell::Expired));
         }
         found
     }
 
     /// Marks a hit.
-    pub(crate) fn mark(&mut self, index: u32, now: Seconds) {
-        let slot = &mut self.slots[index];
-        if slot.frequency < FREQUENCY_MAX {
-            slot.frequency += 1;
-        }
-        if slot.last_access != now {
-            slot.last_access = now;
-        }
-        if !slot.was_fetched {
-            slot.was_fetched = true;
-        }
+    pub(crate) fn mark(&mut self, handle: u32, now: Seconds) {
+        let age = now.since(self.log.entry(handle).last_access(now));
+        self.counters.count_hit(age);
+        self.log.entry_mut(handle).mark_hit(now);
     }
 
-    /// Sees to it that a new item of this hash can be inserted without taking memory.
-    ///
-    /// # Errors
-    /// The bytes that are missing.
-    pub(crate) fn prepare(&mut self, hash: u64, grant: &mut Grant<'_>) -> Result<(), Need> {
-        self.slots.prepare(grant)?;
-        let slots = &self.slots;
-        self.tables.prepare(hash, |index| slots[index].hash, grant)
+    /// Marks a use that fetched nothing.
+    pub(crate) fn mark_used(&mut self, handle: u32, now: Seconds) {
+        let was_fetched = self.at(handle).was_fetched();
+        let mut entry = self.log.entry_mut(handle);
+        entry.mark_hit(now);
+        entry.change_bits(Bits::FETCHED, was_fetched);
     }
 
-    /// Keeps a new item, which [`Self::prepare`] has seen to. Returns its CAS number.
-    pub(crate) fn insert(
-        &mut self,
-        hash: u64,
-        key_len: u8,
-        body: Body,
-        with: Attributes,
-        now: Seconds,
-    ) -> u64 {
-        let cas = self.given_cas(with.cas);
-        let generation = self.generation;
-        let index = self.slots.occupy(|slot| {
-            slot.body = body;
-            slot.hash = hash;
-            slot.key_len = key_len;
-            slot.cas = cas;
-            slot.flags = with.flags;
-            slot.expiry = with.expiry;
-            slot.last_access = now;
-            slot.generation = generation;
-            slot.frequency = 0;
-            slot.was_fetched = false;
-            slot.marks = with.marks;
-            slot.state = State::Small;
-        });
-        debug_assert!(index.is_some(), "no slot was prepared");
-        let Some(index) = index else { return cas };
-        let slots = &self.slots;
-        self.tables.insert(hash, index, |index| slots[index].hash);
-        let state = if self.ghost.take(hash) { State::Main } else { State::Small };
-        self.queues.push(&mut self.slots, index, state);
-        self.ghost.fit(self.slots.live(), &self.account);
-        self.count_in(index);
-        cas
-    }
-
-    /// Puts another body in the place of an item's. Returns its new CAS number, and the old body to drop.
-    pub(crate) fn replace(
-        &mut self,
-        index: u32,
-        body: Body,
-        with: Attributes,
-        now: Seconds,
-    ) -> (u64, Option<Arc<Kept>>) {
-        let cas = self.given_cas(with.cas);
-        match self.judge(index, now) {
-            Found::Expired(_) | Found::Flushed(_) => self.count_expired(index, Farewell::Expired),
-            Found::Absent | Found::Live(_) => {}
-        }
-        self.count_out(index);
-        let generation = self.generation;
-        let slot = &mut self.slots[index];
-        let (before, after) = (slot.body.charged(), body.charged());
-        let old = match (&mut slot.body, body) {
-            // As long as before: the bytes are copied, and the draft's memory, which the processor has at hand, is what the
-            // next draft will get.
-            (Body::Owned(kept), Body::Owned(new)) if kept.len() == new.len() => {
-                kept.copy_from_slice(&new);
-                Body::Owned(new)
-            }
-            (kept, body) => std::mem::replace(kept, body),
-        };
-        slot.cas = cas;
-        slot.flags = with.flags;
-        slot.expiry = with.expiry;
-        slot.last_access = now;
-        slot.generation = generation;
-        slot.was_fetched = false;
-        slot.marks = with.marks;
-        // A key that is written again is in use.
-        slot.frequency = (slot.frequency + 1).min(FREQUENCY_MAX);
-        let state = slot.state;
-        self.queues.reweigh(state, before, after);
-        self.count_in(index);
-        (cas, old.release(&self.account))
-    }
-
-    /// Gives the item another expiry.
-    pub(crate) fn set_expiry(&mut self, index: u32, expiry: Expiry) {
-        self.slots[index].expiry = expiry;
-        self.note_expiry(expiry);
-    }
-
-    /// Gives an item that was changed in place this CAS number, or a new one.
-    pub(crate) fn renew_cas(&mut self, index: u32, cas: Option<u64>) -> u64 {
-        let cas = self.given_cas(cas);
-        self.slots[index].cas = cas;
-        cas
+    pub(crate) fn set_access(&mut self, handle: u32, now: Seconds) {
+        self.log.entry_mut(handle).set_access(now);
     }
 
     /// Keeps an item no longer. What the caller gets is for it to drop, best when it has left the lock.
-    pub(crate) fn remove(&mut self, index: u32, farewell: Farewell) -> Option<Arc<Kept>> {
+    pub(crate) fn remove(
+        &mut self,
+        handle: u32,
+        hash: u64,
+        farewell: Farewell,
+    ) -> Option<Arc<Kept>> {
         match farewell {
-            Farewell::Expired | Farewell::Swept => self.count_expired(index, farewell),
+            Farewell::Expired | Farewell::Swept => self.count_expired(handle, farewell),
             Farewell::Evicted(now) => {
-                self.count_evicted(index, now);
+                self.count_evicted(handle, now);
                 if let Some(observer) = &self.rules.observer {
-                    observer.evicts(Visit::new(self, &self.slots[index], &self.account), now);
+                    observer.evicts(Visit::new(self, handle, &self.account), now);
                 }
             }
             Farewell::Deleted | Farewell::Flushed | Farewell::Missed => {}
         }
-        self.count_out(index);
-        let hash = self.slots[index].hash;
-        self.queues.remove(&mut self.slots, index);
-        let slots = &self.slots;
-        self.tables.remove(hash, index, |index| slots[index].hash, &self.account);
-        self.slots.vacate(index, &self.account).release(&self.account)
+        if matches!(farewell, Farewell::Expired | Farewell::Swept | Farewell::Missed) {
+            self.remember_expired(handle, hash);
+        }
+        self.count_out(handle);
+        let items = rehash(&self.log, &self.rules.hasher);
+        self.index.remove(hash, handle, items, &self.account);
+        self.drop_entry(handle)
+    }
+
+    /// Frees the item's place in the log, and hands out its body.
+    pub(crate) fn drop_entry(&mut self, handle: u32) -> Option<Arc<Kept>> {
+        let charged = self.at(handle).charged();
+        self.log.unweigh(handle, charged);
+        let body = self.log.entry(handle).body().and_then(|number| self.bodies.remove(number));
+        self.log.kill(handle).settle(&self.account);
+        body.and_then(|kept| Body::Shared(kept).release(&self.account))
+    }
+
+    /// Moves an item into a queue, if there is room; it is the same item under another handle.
+    pub(crate) fn relocate(&mut self, handle: u32, hash: u64, queue: Queue) -> Option<u32> {
+        let new = self.log.copy(handle, queue, self.latest, self.generation)?;
+        let record = self.at(handle);
+        let (charged, len) = (record.charged(), record.entry.len());
+        self.log.unweigh(handle, charged);
+        self.log.weigh(new, charged);
+        let is_moved = self.index.replace(hash, handle, new);
+        debug_assert!(is_moved, "an item in the log is in the index");
+        self.counters.copied_bytes += len as u64;
+        self.log.kill(handle).settle(&self.account);
+        Some(new)
     }
 
     /// Everything that is kept now is gone; the memory follows in slices.
@@ -374,6 +344,8 @@ impl Items {
             self.flushed += self.counters.items;
             self.counters.forget_items();
             self.generation = self.generation.wrapping_add(1);
+            self.log.close_all();
+            self.log.renew(self.generation);
         }
     }
 
@@ -389,93 +361,79 @@ impl Items {
         }
     }
 
-    /// Counts a refusal for want of memory.
-    pub(crate) fn count_refusal(&mut self, bytes: u64) {
-        let class = self.rules.class(bytes);
-        self.counters.classes[usize::from(class)].out_of_memory += 1;
-    }
-
-    /// Adds what is known by class, the oldest accesses included.
-    pub(crate) fn add_classes_to(&self, classes: &mut [ClassStats]) {
-        for (sum, class) in classes.iter_mut().zip(&self.counters.classes) {
-            sum.merge(class);
-        }
-        for index in self.queues.oldest(&self.slots, SLICE as usize) {
-            let slot = &self.slots[index];
-            if slot.generation == self.generation
-                && let Some(class) = classes.get_mut(usize::from(slot.class))
-            {
-                class.saw(slot.last_access);
-            }
-        }
-    }
-
     /// Accounted bytes of an item.
-    pub(crate) fn item_bytes(&self, slot: &Slot) -> u64 {
-        self.rules.item_bytes(slot.key_len.into(), slot.flags, slot.value_len())
+    pub(crate) fn item_bytes(&self, handle: u32) -> u64 {
+        let record = self.at(handle);
+        self.rules.item_bytes(record.key().len(), record.flags(), record.value_len())
     }
 
-    fn given_cas(&mut self, given: Option<u64>) -> u64 {
+    /// Its size class.
+    pub(crate) fn class(&self, handle: u32) -> u8 {
+        self.rules.class(self.item_bytes(handle))
+    }
+
+    /// The CAS number that an item gets.
+    pub(crate) fn coming_cas(&self, given: Option<u64>) -> u64 {
         match given {
-            Some(cas) if self.rules.cas => cas,
-            _ => self.next_cas(),
+            _ if !self.rules.cas => 0,
+            Some(cas) => cas,
+            None => self.cas_next,
         }
     }
 
-    fn next_cas(&mut self) -> u64 {
-        if !self.rules.cas {
-            return 0;
+    /// The same, and the next will get another.
+    pub(crate) fn given_cas(&mut self, given: Option<u64>) -> u64 {
+        let cas = self.coming_cas(given);
+        if self.rules.cas && given.is_none() {
+            self.cas_next += self.rules.cas_step;
         }
-        let cas = self.cas_next;
-        self.cas_next += self.rules.cas_step;
         cas
     }
 
-    fn note_expiry(&mut self, expiry: Expiry) {
-        self.pass.note(expiry);
-    }
-
-    fn count_in(&mut self, index: u32) {
-        let bytes = self.item_bytes(&self.slots[index]);
-        let class = self.rules.class(bytes);
-        let slot = &mut self.slots[index];
-        slot.class = class;
-        let expiry = slot.expiry;
-        self.counters.add(class, bytes);
-        self.counters.total_items += 1;
-        self.note_expiry(expiry);
-    }
-
-    fn count_out(&mut self, index: u32) {
-        let slot = &self.slots[index];
-        if slot.generation == self.generation {
-            let (class, bytes) = (slot.class, self.item_bytes(slot));
-            self.counters.remove(class, bytes);
-        } else {
-            self.flushed -= 1;
+    /// What expires was not worth less for that: if it had proved itself, it will be believed when it is stored again.
+    fn remember_expired(&mut self, handle: u32, hash: u64) {
+        let proven = self.log.slot_of(handle).queue == Queue::Main
+            || self.log.entry(handle).frequency() >= FREQUENCY_MAX - 1;
+        if proven {
+            self.ghosts.insert(hash, Queue::Main, true);
         }
     }
 
-    fn count_expired(&mut self, index: u32, farewell: Farewell) {
-        let slot = &self.slots[index];
-        let class = &mut self.counters.classes[usize::from(slot.class)];
-        if farewell == Farewell::Swept {
-            class.swept += 1;
-        } else {
-            class.reclaimed += 1;
-        }
-        class.expired_unfetched += u64::from(!slot.was_fetched);
+    /// Items that take memory.
+    pub(crate) fn len(&self) -> usize {
+        usize::try_from(self.counters.items + self.flushed).unwrap_or(usize::MAX)
     }
 
-    fn count_evicted(&mut self, index: u32, now: Seconds) {
-        let slot = &self.slots[index];
-        self.counters.evicted_active += u64::from(slot.frequency > 0);
-        let class = &mut self.counters.classes[usize::from(slot.class)];
-        class.evicted += 1;
-        class.evicted_nonzero += u64::from(slot.expiry.is_some());
-        class.evicted_unfetched += u64::from(!slot.was_fetched);
-        class.last_evicted_age = now.since(slot.last_access);
-        class.last_evicted_at = now;
+    /// Gives up what the log holds in reserve beyond what it needs to go on.
+    pub(crate) fn shrink(&mut self, is_wanted: bool) {
+        while is_wanted && let Some(segment) = self.log.take_reserve(1) {
+            let bytes = segment.len() as u64;
+            drop(segment);
+            self.account.credit(bytes);
+        }
+    }
+
+    /// Gives up all that nothing lies in.
+    pub(crate) fn give_up_empty(&mut self) {
+        while let Some(segment) = self.log.take_empty() {
+            let bytes = segment.len() as u64;
+            drop(segment);
+            self.account.credit(bytes);
+        }
+    }
+
+    /// The mean of what an item takes.
+    pub(crate) fn mean_charged(&self) -> u64 {
+        let all = self.log.queue_bytes(Queue::Small) + self.log.queue_bytes(Queue::Main);
+        all / (self.counters.items + self.flushed).max(1)
+    }
+}
+
+/// What the index may ask about the items it knows the handles of.
+pub(crate) fn rehash<'a>(log: &'a Log, hasher: &'a RandomState) -> impl Rehash + use<'a> {
+    Ahead {
+        hash_of: |handle| hasher.hash_one(log.entry(handle).key()),
+        prefetch: |handle| log.prefetch(handle),
     }
 }
 

@@ -24,6 +24,26 @@ pub struct Stats {
     /// Part of these: cells that nothing lies in. Large values use them first; what is empty as a whole goes back to
     /// everybody, but for a sixteenth of the blocks, two to 16 a shard, which go when they are missed.
     pub slack_bytes: u64,
+    /// Part of it: segments of the log, in which short items lie, those in reserve included.
+    pub segment_bytes: u64,
+    /// Part of these: items that are gone, in segments that are not free yet.
+    pub dead_bytes: u64,
+    /// Part of `index_bytes`: what is remembered of keys that went.
+    pub ghost_bytes: u64,
+    /// Keys and values of what is kept, as clients count them.
+    pub asked_bytes: u64,
+    /// Room taken by all items ever stored, and by copying them from segment to segment.
+    pub inserted_bytes: u64,
+    /// Bytes copied from segment to segment.
+    pub copied_bytes: u64,
+    /// Items evicted that had not proved themselves, and such as had.
+    pub evicted_small: u64,
+    /// Items evicted that had proved themselves once.
+    pub evicted_main: u64,
+    /// The share that new items may have of the memory, in percent: the mean of the shards.
+    pub small_percent: u64,
+    /// Hits by the seconds since the item was last used: less than 1, 2, 4, … and more.
+    pub hit_ages: [u64; HIT_AGES],
     /// Items removed to make room though they were neither expired nor flushed.
     pub evictions: u64,
     /// Of these, never fetched.
@@ -45,6 +65,9 @@ pub struct Stats {
     /// Refusals for want of memory.
     pub out_of_memory: u64,
 }
+
+/// Spans of seconds by which hits are counted; the last but one ends after nine hours, the last never.
+pub const HIT_AGES: usize = 17;
 
 /// What is known of one size class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -86,6 +109,12 @@ pub(crate) struct Counters {
     pub(crate) evicted_active: u64,
     pub(crate) missed_expired: u64,
     pub(crate) missed_flushed: u64,
+    pub(crate) asked_bytes: u64,
+    pub(crate) inserted_bytes: u64,
+    pub(crate) copied_bytes: u64,
+    /// By queue.
+    pub(crate) evicted_from: [u64; 2],
+    pub(crate) hit_ages: [u64; HIT_AGES],
     /// One more than there are bounds. The totals of what is counted here by class are sums.
     pub(crate) classes: Box<[ClassStats]>,
 }
@@ -100,13 +129,19 @@ impl Counters {
             evicted_active: 0,
             missed_expired: 0,
             missed_flushed: 0,
+            asked_bytes: 0,
+            inserted_bytes: 0,
+            copied_bytes: 0,
+            evicted_from: [0; 2],
+            hit_ages: [0; HIT_AGES],
             classes,
         }
     }
 
     /// Counts an item that is kept from now on.
-    pub(crate) fn add(&mut self, class: u8, bytes: u64) {
+    pub(crate) fn add(&mut self, class: u8, bytes: u64, asked: u64) {
         self.items += 1;
+        self.asked_bytes += asked;
         self.bytes += bytes;
         let class = &mut self.classes[usize::from(class)];
         class.items += 1;
@@ -114,18 +149,26 @@ impl Counters {
     }
 
     /// Counts an item that is kept no longer.
-    pub(crate) fn remove(&mut self, class: u8, bytes: u64) {
+    pub(crate) fn remove(&mut self, class: u8, bytes: u64, asked: u64) {
         self.items -= 1;
+        self.asked_bytes -= asked;
         self.bytes -= bytes;
         let class = &mut self.classes[usize::from(class)];
         class.items -= 1;
         class.bytes -= bytes;
     }
 
+    /// Counts a hit of an item that was last used so many seconds ago.
+    pub(crate) fn count_hit(&mut self, age: u32) {
+        let bucket = (u32::BITS - age.leading_zeros()) as usize;
+        self.hit_ages[bucket.min(HIT_AGES - 1)] += 1;
+    }
+
     /// Nothing is kept any more.
     pub(crate) fn forget_items(&mut self) {
         self.items = 0;
         self.bytes = 0;
+        self.asked_bytes = 0;
         for class in &mut self.classes {
             class.items = 0;
             class.bytes = 0;
@@ -138,6 +181,10 @@ impl Counters {
         self.evicted_active = 0;
         self.missed_expired = 0;
         self.missed_flushed = 0;
+        self.inserted_bytes = 0;
+        self.copied_bytes = 0;
+        self.evicted_from = [0; 2];
+        self.hit_ages = [0; HIT_AGES];
         for class in &mut self.classes {
             *class = ClassStats { items: class.items, bytes: class.bytes, ..ClassStats::default() };
         }
@@ -151,6 +198,14 @@ impl Counters {
         stats.evicted_active += self.evicted_active;
         stats.missed_expired += self.missed_expired;
         stats.missed_flushed += self.missed_flushed;
+        stats.asked_bytes += self.asked_bytes;
+        stats.inserted_bytes += self.inserted_bytes;
+        stats.copied_bytes += self.copied_bytes;
+        stats.evicted_small += self.evicted_from[0];
+        stats.evicted_main += self.evicted_from[1];
+        for (sum, hits) in stats.hit_ages.iter_mut().zip(self.hit_ages) {
+            *sum += hits;
+        }
         for class in &self.classes {
             stats.evictions += class.evicted;
             stats.evicted_unfetched += class.evicted_unfetched;

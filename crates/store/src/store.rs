@@ -11,7 +11,6 @@ use crate::arena::Arena;
 use crate::config::{Config, Eviction};
 use crate::item::Kept;
 use crate::lock::Watch;
-use crate::reap::SLICE;
 use crate::seconds::{Expiry, Seconds};
 use crate::shard::{Farewell, Found, Released, Rules, Shard};
 use crate::stats::{ClassStats, Stats};
@@ -50,22 +49,27 @@ impl Store {
         let shard_count = config.shard_count();
         let pool = Arc::new(Pool::new(config.memory_bytes, shard_count));
         let arena = Arena::capped(config.segment_len(), config.system_bytes_max.clone());
+        let index_arena = Arena::capped(INDEX_SEGMENT_LEN, config.system_bytes_max.clone());
+        let hasher = config.seed.map_or_else(RandomState::new, |seed| {
+            RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x243F_6A88_85A3_08D3)
+        });
         let bounds = config.size_classes.iter().copied().take(CLASSES_MAX);
         let rules = Rules {
             size_classes: bounds.collect(),
             cas: config.cas,
             cas_first: 1,
             cas_step: shard_count as u64,
-            observer: config.observer,
+            observer: config.observer.clone(),
+            hasher: hasher.clone(),
+            policy: config.policy,
+            evicts: config.eviction == Eviction::Enabled,
+            streams: config.streams(),
         };
         let watch = Watch::default();
         let shard = |index| {
             let rules = Rules { cas_first: index + 1, ..rules.clone() };
-            Shard::new(&pool, &arena, rules, &watch)
+            Shard::new(&pool, [&arena, &index_arena], rules, &watch)
         };
-        let hasher = config.seed.map_or_else(RandomState::new, |seed| {
-            RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x243F_6A88_85A3_08D3)
-        });
         let inner = Inner {
             shards: (0..shard_count as u64).map(shard).collect(),
             pool,
@@ -120,6 +124,22 @@ impl Store {
         self.visit_with(key, now, Some(exptime.into()), |_| ()).is_ok()
     }
 
+    /// A hint that these keys will be visited next: what the visits would wait for, one after the other, is fetched from memory
+    /// side by side. At most [`PREFETCHED_MAX`] are looked at. It counts as nothing.
+    pub fn prefetch(&self, keys: &[&[u8]]) {
+        let inner = &*self.inner;
+        let mut hashes = [0; PREFETCHED_MAX];
+        let hashes = &mut hashes[..keys.len().min(PREFETCHED_MAX)];
+        for (hash, key) in hashes.iter_mut().zip(keys) {
+            *hash = inner.hash(key);
+            inner.shard(*hash).lock_any_time().index.prefetch(*hash);
+        }
+        for &hash in &*hashes {
+            let items = inner.shard(hash).lock_any_time();
+            items.index.prefetch_candidates(hash, |handle| items.log.prefetch(handle));
+        }
+    }
+
     fn visit_with<R>(
         &self,
         key: &[u8],
@@ -132,17 +152,21 @@ impl Store {
         // Dropped last, when the lock is free.
         let mut bodies = Released::default();
         let mut items = shard.lock(now);
-        let index = match items.find_live(hash, key, now, &mut bodies) {
+        let mut index = match items.find_live(hash, key, now, &mut bodies) {
             Found::Live(index) => index,
             Found::Absent => return Err(Miss::Absent),
             Found::Expired(_) => return Err(Miss::Expired),
             Found::Flushed(_) => return Err(Miss::Flushed),
         };
         if let Some(expiry) = expiry {
-            items.set_expiry(index, expiry);
+            index = items.set_expiry(index, expiry).ok_or(Miss::Absent)?;
         }
-        let seen = see(Visit::new(&items, &items.slots[index], &shard.account));
+        let seen = see(Visit::new(&items, index, &shard.account));
         items.mark(index, now);
+        if expiry.is_some() {
+            // It may have taken room. Handles are good until here.
+            items.tend(now, &mut bodies);
+        }
         drop(items);
         Ok(seen)
     }
@@ -164,8 +188,8 @@ impl Store {
         let mut bodies = Released::default();
         let mut items = shard.lock(now);
         let Found::Live(index) = items.find_live(hash, key, now, &mut bodies) else { return None };
-        let seen = see(Visit::new(&items, &items.slots[index], &shard.account));
-        let body: Option<Arc<Kept>> = items.remove(index, Farewell::Deleted);
+        let seen = see(Visit::new(&items, index, &shard.account));
+        let body: Option<Arc<Kept>> = items.remove(index, hash, Farewell::Deleted);
         drop(items);
         drop(body);
         Some(seen)
@@ -197,18 +221,20 @@ impl Store {
     ) -> Option<Cursor> {
         let shard = self.inner.shards.get(cursor.shard)?;
         let items = shard.lock(now);
-        let stop = cursor.slot.saturating_add(SLICE).min(items.slots.end());
-        for index in cursor.slot..stop {
-            let Some(slot) = items.slots.get(index) else { continue };
-            if items.judge(index, now) == Found::Live(index) {
-                see(Visit::new(&items, slot, &shard.account));
-            }
-        }
-        if stop < items.slots.end() {
-            return Some(Cursor { shard: cursor.shard, slot: stop });
+        let next = items.index.walk(
+            cursor.place,
+            |handle| items.hash(handle),
+            |handle| {
+                if items.judge(handle, now) == Found::Live(handle) {
+                    see(Visit::new(&items, handle, &shard.account));
+                }
+            },
+        );
+        if let Some(place) = next {
+            return Some(Cursor { shard: cursor.shard, place });
         }
         let shard = cursor.shard + 1;
-        (shard < self.inner.shards.len()).then_some(Cursor { shard, slot: 0 })
+        (shard < self.inner.shards.len()).then_some(Cursor { shard, place: 0 })
     }
 
     /// Totals; a lock a shard, held for a few additions.
@@ -226,9 +252,14 @@ impl Store {
             stats.pinned_bytes += shard.account.pinned.load(Relaxed);
             let usage = shard.heap.usage();
             stats.index_bytes += usage.table_bytes;
+            stats.segment_bytes += items.log.held_bytes();
+            stats.dead_bytes += items.log.dead_bytes();
+            stats.ghost_bytes += items.ghosts.bytes();
+            stats.small_percent += items.balance.percent();
             stats.block_bytes += usage.blocks_bytes;
             stats.slack_bytes += usage.free_bytes;
         }
+        stats.small_percent /= self.inner.shards.len() as u64;
         stats
     }
 
@@ -270,10 +301,14 @@ impl Inner {
         allocation_bytes(size_of::<Self>())
             + allocation_bytes(size_of_val::<[u32]>(&self.rules.size_classes))
             + allocation_bytes(size_of::<Pool>())
-            + allocation_bytes(size_of::<Arena>())
+            + 2 * allocation_bytes(size_of::<Arena>())
             + self.watch.bytes()
     }
 }
 
+/// In such steps the index of a shard grows.
+const INDEX_SEGMENT_LEN: usize = 16 << 10;
+/// Keys that one call of [`Store::prefetch`] looks at.
+pub const PREFETCHED_MAX: usize = 32;
 /// Classes are numbered by a byte.
 const CLASSES_MAX: usize = 255;

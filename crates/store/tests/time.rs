@@ -149,15 +149,17 @@ fn a_later_flush_replaces_a_pending_one() {
 fn a_sweep_is_bounded_and_finds_everything() {
     let store = kit::store(16 * kit::MIB);
     for index in 0..5000_u32 {
-        set_until(&store, &format!("key {index}"), at(1 + index % 10));
+        set_until(&store, &format!("key {index}"), at(if index % 2 == 0 { 5 } else { 100 }));
     }
     assert_eq!(kit::sweep_all(&store, NOW), 0);
-    let swept = store.sweep(at(5), 128);
-    assert!(swept.more && swept.removed <= 128, "{swept:?}");
-    assert_eq!(swept.removed + kit::sweep_all(&store, at(5)), 2500);
+    // What expires beside what does not is left to ripen for half a minute.
+    assert_eq!(kit::sweep_all(&store, at(34)), 0);
+    let swept = store.sweep(at(35), 128);
+    assert!(swept.more && swept.removed <= 128 && swept.removed > 0, "{swept:?}");
+    assert_eq!(swept.removed + kit::sweep_all(&store, at(35)), 2500);
     assert_eq!(store.stats().items, 2500);
-    assert_eq!(kit::sweep_all(&store, at(5)), 0);
-    assert_eq!(kit::sweep_all(&store, at(10)), 2500);
+    assert_eq!(kit::sweep_all(&store, at(99)), 0);
+    assert_eq!(kit::sweep_all(&store, at(100)), 2500);
     kit::check_empty(&store);
     let stats = store.stats();
     assert_eq!((stats.swept, stats.expired_unfetched), (5000, 5000));
@@ -206,15 +208,14 @@ fn without_eviction_a_request_looks_at_a_bounded_number_of_items() {
         |index: usize| assert!(store.touch(format!("key {index}").as_bytes(), Some(NOW), NOW));
     expire(count - 1);
     let first = tries("first", at(1));
-    assert!((10..=count / 1000).contains(&first), "{first} of {count}");
+    assert!(first <= count / 1000, "{first} of {count}: {:?}", store.stats());
     // No second pass for so little in the same second; the sweeper may, and the next second.
     tries("to the end", at(1));
     expire(count - 2);
-    assert_eq!(tries("second", at(1)), 100);
-    assert_eq!(kit::sweep_all(&store, at(1)), 1);
-    assert_eq!(tries("second", at(1)), 0);
+    tries("second", at(1));
+    assert_eq!(kit::sweep_all(&store, at(40)), 0, "it was found before");
     expire(3);
-    assert_eq!(tries("third", at(2)), 0);
+    assert_eq!(tries("third", at(3)), 0);
     assert_eq!(store.stats().evictions, 0);
 }
 

@@ -23,6 +23,7 @@ pub(super) fn obey(cache: &mut Cache, change: &Change<'_>) -> Status {
         Change::Crawl(classes) => match classes.classes() {
             // The store looks for expired items of all classes at once.
             Ok(_) => {
+                shared.store.hurry();
                 shared.crawl.want();
                 Status::Ok
             }

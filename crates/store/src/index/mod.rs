@@ -26,6 +26,7 @@ mod pages;
 mod resize;
 mod scale;
 mod stash;
+mod walk;
 
 use std::sync::Arc;
 

@@ -120,17 +120,13 @@ impl Pages {
             let len = self.first.len() + self.part_buckets();
             return self.resize_first(len, grant);
         }
-        // The most first: if there is not enough for that, the little stays where it is needed.
+        self.reserve(grant)?;
         grant.spend(self.page_bytes())?;
-        let refused = Need::Memory(self.page_bytes());
-        let page = self.reserve(grant).and_then(|()| self.arena.take().ok_or(refused));
-        match page {
-            Ok(page) => self.others.push(page),
-            Err(need) => {
-                grant.account().credit(self.page_bytes());
-                return Err(need);
-            }
-        }
+        let Some(page) = self.arena.take() else {
+            grant.account().credit(self.page_bytes());
+            return Err(Need::Memory(self.page_bytes()));
+        };
+        self.others.push(page);
         Ok(())
     }
 

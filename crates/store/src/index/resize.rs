@@ -153,7 +153,7 @@ impl Index {
         if self.resize.is_under_way() {
             self.advance(items, &mut Grant::empty(account));
         } else if self.items <= self.resize.shrink_at {
-            self.shrink(&mut Grant::empty(account));
+            self.shrink();
         }
     }
 
@@ -164,20 +164,18 @@ impl Index {
             self.pages.add(grant)?;
         }
         if self.pages.pieces() >= wanted {
-            // Now, so that later calls need none, as a rule.
-            self.stash.reserve(LODGERS, grant)?;
             self.begin(Direction::Up, wanted);
         }
         Ok(())
     }
 
     /// Begins to do with as many homes as there need to be, or with half.
-    fn shrink(&mut self, grant: &mut Grant<'_>) {
+    fn shrink(&mut self) {
         let before = self.scale.homes();
         let homes = (self.items * 100).div_ceil(ENTRIES * FILL_AFTER_SHRINKING);
         let half = (before / 2).saturating_sub(DISTANCE_MAX);
         let wanted = self.pieces_for(homes.max(half).max(1));
-        if wanted < self.resize.pieces && self.stash.reserve(LODGERS, grant).is_ok() {
+        if wanted < self.resize.pieces {
             self.begin(Direction::Down, wanted);
         }
     }
@@ -327,5 +325,3 @@ const FILL_MAX: usize = 92;
 const STEPS: usize = 12;
 /// Homes that move when an item comes or goes: all have before a thirtieth of the items has come. Some thirty items.
 const HOMES_A_TIME: usize = 3;
-/// Few homes have more entries.
-const LODGERS: usize = 32;

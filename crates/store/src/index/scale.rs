@@ -110,7 +110,7 @@ pub(super) struct Steps {
 
 /// The bits of a hash that do not choose the shard, as a fraction.
 #[inline]
-fn point(hash: u64) -> u64 {
+pub(super) fn point(hash: u64) -> u64 {
     hash << SHARD_BITS
 }
 

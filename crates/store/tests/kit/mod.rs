@@ -115,14 +115,15 @@ pub(crate) fn sweep_all(store: &Store, now: Seconds) -> usize {
     panic!("sweeping does not come to an end");
 }
 
-/// With nothing kept, drafted or pinned, only the index is held, and a few empty blocks.
+/// With nothing kept, drafted or pinned, only the index is held, and a few empty blocks and segments.
 #[track_caller]
 pub(crate) fn check_empty(store: &Store) {
     let stats = store.stats();
     assert_eq!((stats.items, stats.bytes), (0, 0));
     assert_eq!((stats.draft_bytes, stats.pinned_bytes), (0, 0));
     assert_eq!(stats.block_bytes, stats.slack_bytes, "{stats:?}");
-    assert_eq!(stats.held_bytes, stats.index_bytes + stats.slack_bytes, "{stats:?}");
+    let empty = stats.segment_bytes + stats.slack_bytes;
+    assert_eq!((stats.held_bytes, stats.dead_bytes), (stats.index_bytes + empty, 0), "{stats:?}");
 }
 
 /// What is held is within the limit, and is what is known of.
@@ -131,6 +132,7 @@ pub(crate) fn check_limit(store: &Store) {
     let stats = store.stats();
     assert!(stats.held_bytes <= store.memory_limit(), "{stats:?} of {}", store.memory_limit());
     assert!(stats.slack_bytes <= stats.block_bytes, "{stats:?}");
-    let known = stats.index_bytes + stats.draft_bytes + stats.pinned_bytes + stats.slack_bytes;
+    let empty = stats.segment_bytes + stats.slack_bytes;
+    let known = stats.index_bytes + stats.draft_bytes + stats.pinned_bytes + empty;
     assert!(known <= stats.held_bytes, "{stats:?}");
 }

@@ -340,9 +340,8 @@ impl Map {
         self.flush_at = None;
     }
 
-    /// Everything that is gone was come across.
+    /// Everything that was flushed was come across. What expired may be left beside what did not, to be found together.
     pub(super) fn sweep(&mut self) {
-        self.gone.clear();
         self.flushed.clear();
     }
 
