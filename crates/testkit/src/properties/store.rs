@@ -14,7 +14,7 @@ mod shown;
 mod walker;
 mod witness;
 
-use larder_store::{Config, Eviction};
+use larder_store::{Config, Eviction, Policy};
 
 use crate::script::Choices;
 
@@ -61,31 +61,35 @@ fn run(input: &[u8], has_slices: bool) {
     let plan = head.get(PLAN_AT..).filter(|plan| !plan.is_empty()).unwrap_or(&[63]);
     let mut slices = Choices::endless(plan);
     let mut choices = Choices::new(rest);
+    let mut done = Done(Vec::new());
     while !choices.is_empty() {
         if has_slices {
-            apply(&mut pair, Operation::read_slice(&mut slices));
+            done.apply(&mut pair, Operation::read_slice(&mut slices));
         }
-        apply(&mut pair, Operation::read(&mut choices));
+        done.apply(&mut pair, Operation::read(&mut choices));
     }
     pair.end();
 }
 
-fn apply(pair: &mut Pair, operation: Operation) {
-    let doing = Doing(operation.clone());
-    pair.apply(operation);
-    pair.check();
-    drop(doing);
+/// What was done so far: said when a property is broken.
+struct Done(Vec<Operation>);
+
+impl Done {
+    fn apply(&mut self, pair: &mut Pair, operation: Operation) {
+        self.0.push(operation.clone());
+        pair.apply(operation);
+        pair.check();
+    }
 }
 
-/// Says what was being done when a property was broken.
-struct Doing(Operation);
-
-impl Drop for Doing {
+impl Drop for Done {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            #[allow(clippy::print_stderr, reason = "beside the message of the panic")]
-            {
-                eprintln!("it was broken by {:?}", self.0);
+            for operation in &self.0[self.0.len().saturating_sub(SAID_MAX)..] {
+                #[allow(clippy::print_stderr, reason = "beside the message of the panic")]
+                {
+                    eprintln!("after {operation:?}");
+                }
             }
         }
     }
@@ -107,8 +111,22 @@ fn config(head: &[u8]) -> Config {
         size_classes: Box::from(choices.pick(&[&[100, 1000, 10_000][..], &[], &[60, 61, 62, 63]])),
         shards,
         segment_bytes: Some(choices.pick(&[16 << 10, 16 << 10, 32 << 10, 64 << 10])),
+        policy: policy(choices.byte()),
         seed: Some(choices.byte().into()),
         ..Config::new(memory_bytes)
+    }
+}
+
+/// All that a store does to keep what is asked for, or all but a part of it.
+fn policy(off: u8) -> Policy {
+    let is_on = |bit: u8| off < 128 || off >> bit & 1 == 0;
+    Policy {
+        ghost: is_on(0),
+        self_sizing: is_on(1),
+        size_aware: is_on(2),
+        ttl_streams: is_on(3),
+        overwrite_in_place: is_on(4),
+        compaction: is_on(5),
     }
 }
 
@@ -117,3 +135,6 @@ const HEAD_LEN: usize = 16;
 
 /// Where in them the plan of the slices begins.
 const PLAN_AT: usize = 8;
+
+/// How many operations are said.
+const SAID_MAX: usize = 40;

@@ -53,7 +53,11 @@ impl Pair {
     /// Touches an item, or visits it.
     pub(super) fn refresh(&mut self, key: &[u8], exptime: When) {
         if let Some(exptime) = exptime {
-            self.touch(key, exptime);
+            if key.len() % 2 == 0 {
+                self.touch(key, exptime);
+            } else {
+                self.fetch(key, true, Some(exptime), Again::As(Recache::Never), None);
+            }
         } else {
             let said = self.store.visit(key, self.now(), |visit| Shown::of(&visit));
             self.visited(key, None, said);

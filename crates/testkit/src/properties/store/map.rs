@@ -292,8 +292,8 @@ pub(super) fn judge_amend(
 #[derive(Debug)]
 pub(super) struct Map {
     pub(super) entries: BTreeMap<Vec<u8>, Entry>,
-    /// Accounted bytes of items that time has taken, and that nobody may have come across.
-    pub(super) gone: BTreeMap<Vec<u8>, u64>,
+    /// Accounted bytes of items that time has taken, and since when, that nobody may have come across.
+    pub(super) gone: BTreeMap<Vec<u8>, (u64, Seconds)>,
     /// Keys that a flush has taken, and that nobody may have come across.
     flushed: BTreeSet<Vec<u8>>,
     pub(super) now: Seconds,
@@ -312,7 +312,8 @@ impl Map {
         match entry {
             Some(entry) if entry.shown.exptime.is_some_and(|at| at <= self.now) => {
                 self.entries.remove(key);
-                self.gone.insert(key.to_vec(), self.rules.bytes_of(key, &entry.shown));
+                let bytes = self.rules.bytes_of(key, &entry.shown);
+                self.gone.insert(key.to_vec(), (bytes, self.now));
             }
             Some(entry) => {
                 self.come_across(key);
@@ -340,8 +341,11 @@ impl Map {
         self.flush_at = None;
     }
 
-    /// Everything that was flushed was come across. What expired may be left beside what did not, to be found together.
+    /// Everything that was flushed was come across, and what expired a while ago. Until then it may be left beside what has not
+    /// expired, to be found together.
     pub(super) fn sweep(&mut self) {
+        let now = self.now;
+        self.gone.retain(|_, (_, since)| now.since(*since) <= RIPENING);
         self.flushed.clear();
     }
 
@@ -361,11 +365,11 @@ impl Map {
     }
 
     fn forget(&mut self, is_gone: impl Fn(&Shown) -> bool) {
-        let (rules, gone) = (&self.rules, &mut self.gone);
+        let (rules, gone, now) = (&self.rules, &mut self.gone, self.now);
         self.entries.retain(|key, Entry { shown, .. }| {
             let goes = is_gone(shown);
             if goes {
-                gone.insert(key.clone(), rules.bytes_of(key, shown));
+                gone.insert(key.clone(), (rules.bytes_of(key, shown), now));
             }
             !goes
         });
@@ -378,3 +382,6 @@ impl Map {
         (self.entries.len() as u64, bytes)
     }
 }
+
+/// Seconds for which what has expired may be left where it is.
+const RIPENING: u32 = 30;
