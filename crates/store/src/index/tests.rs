@@ -141,6 +141,45 @@ fn pages_that_the_system_refuses_lose_nothing() {
     trial.check_all();
 }
 
+/// Whatever comes and goes meanwhile, so that it grows or shrinks, those that stay are seen once; and a step is short.
+#[test]
+fn a_walk_sees_once_who_stays() {
+    const STAY: u32 = 20_000;
+    let hashes = HASHES.iter().filter(|(name, _)| ["spread", "all in one half"].contains(name));
+    for &(name, hash_of) in hashes {
+        for grows in [true, false] {
+            let mut trial = Trial::new(name, Arena::new(16 << 10), hash_of, STAY * 3);
+            let others = STAY..STAY * 3;
+            (0..STAY).for_each(|key| trial.add(key).unwrap());
+            if !grows {
+                others.clone().for_each(|key| trial.add(key).unwrap());
+            }
+            let mut others = others.cycle();
+            let mut seen = vec![0; STAY as usize * 3];
+            let (mut from, mut worst) = (Some(0), 0);
+            while let Some(place) = from {
+                let hashed = Cell::new(0);
+                let hash_of = |handle| {
+                    hashed.set(hashed.get() + 1);
+                    hash_of(handle)
+                };
+                from = trial.index.walk(place, hash_of, |handle| seen[handle as usize] += 1);
+                worst = worst.max(hashed.get());
+                for key in others.by_ref().take(12) {
+                    match trial.there[key as usize] {
+                        None if grows => trial.add(key).unwrap(),
+                        Some(_) if !grows => trial.remove(key),
+                        _ => {}
+                    }
+                }
+            }
+            assert!(seen[..STAY as usize].iter().all(|&times| times == 1), "{name} {grows}");
+            assert!(seen.iter().all(|&times| times <= 1), "{name} {grows}");
+            assert!(worst <= 200, "{name} {grows}: {worst} in one step");
+        }
+    }
+}
+
 /// An index, the account that it takes from, and what must be in it.
 struct Trial {
     name: &'static str,

@@ -20,17 +20,16 @@ impl Index {
         let span = (LINE * HOMES / homes).clamp(1, LINE);
         let to = (u64::from(from) + span).min(LINE);
         let is_in = |hash: u64| (u64::from(from)..to).contains(&(point(hash) >> 32));
-        // Growing or shrinking, an item may lie where it was or where it will be.
-        let (low, high) = (home(self.scale, from.into()), home(self.scale, to - 1));
-        let (low_next, high_next) = (home(next, from.into()), home(next, to - 1));
-        for at in low.min(low_next)..=high.max(high_next) + bucket::DISTANCE_MAX {
-            let Some(bucket) = self.pages.get(at) else { continue };
-            for place in 0..bucket::len(bucket) {
-                let handle = bucket::handle(bucket, place);
+        // Growing or shrinking, an item may lie where it was or where it will be; a bucket that is both is looked at once.
+        let homes = |scale: Scale| home(scale, from.into())..=home(scale, to - 1);
+        let now = homes(self.scale);
+        let later = homes(next).filter(|home| !now.contains(home));
+        for home in now.clone().chain(later) {
+            self.see_home(home, &mut |handle| {
                 if is_in(hash_of(handle)) {
                     see(handle);
                 }
-            }
+            });
         }
         for stashed in (0..self.stash.len()).filter_map(|position| self.stash.get(position)) {
             if is_in(stashed.hash) {
@@ -38,6 +37,17 @@ impl Index {
             }
         }
         u32::try_from(to).ok()
+    }
+
+    /// Shows what has this home, but for the stash.
+    fn see_home(&self, home: usize, see: &mut impl FnMut(u32)) {
+        let Some(bucket) = self.pages.get(home) else { return };
+        bucket::residents(bucket).for_each(|place| see(bucket::handle(bucket, place)));
+        for way in bucket::ways(bucket) {
+            if let Some(other) = self.pages.get(home + way + 1) {
+                bucket::guests(other, way).for_each(|place| see(bucket::handle(other, place)));
+            }
+        }
     }
 }
 
