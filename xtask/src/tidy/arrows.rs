@@ -102,7 +102,7 @@ const ARROWS: [Arrows; 15] = [
     Arrows {
         package: "larder-store",
         inner: &[],
-        outer: Some(&["ahash", "hashbrown", "parking_lot", "rustix"]),
+        outer: Some(&["ahash", "parking_lot", "rustix"]),
     },
     Arrows { package: "larder-poller", inner: &[], outer: Some(&["polling", "rustix"]) },
     Arrows { package: "larder-dispatch", inner: &[], outer: Some(&["concurrent-queue"]) },
