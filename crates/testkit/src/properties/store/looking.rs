@@ -53,7 +53,7 @@ impl Pair {
     /// Touches an item, or visits it.
     pub(super) fn refresh(&mut self, key: &[u8], exptime: When) {
         if let Some(exptime) = exptime {
-            if key.len() % 2 == 0 {
+            if key.len().is_multiple_of(2) {
                 self.touch(key, exptime);
             } else {
                 self.fetch(key, true, Some(exptime), Again::As(Recache::Never), None);
