@@ -8,8 +8,8 @@ use crate::entry::Marks;
 use crate::filling::Filling;
 use crate::heap::Heap;
 use crate::item::{Body, LINE_END};
-use crate::seconds::Seconds;
-use crate::shard::{Attributes, Farewell, Found, Items, Released};
+use crate::seconds::{Expiry, Seconds};
+use crate::shard::{Attributes, Farewell, Found, Released};
 use crate::store::{Inner, Store};
 
 /// How an item is changed.
@@ -101,36 +101,35 @@ impl Inner {
             return Ok(Amended::Exists);
         }
         let class = items.class(index).into();
-        let mut index = Some(index);
-        if amendment.empties
-            && let Some(old) = index
-        {
+        let index = if amendment.empties {
             let expiry = amendment.exptime.flatten().into();
-            let cas = amendment.cas.or(Some(cas_before));
+            let cas =
+                if amendment.stales { amendment.cas } else { amendment.cas.or(Some(cas_before)) };
             let with = Attributes { cas, ..Attributes::new(0, expiry) };
-            let plan = items.prepare_other(old, empty_len(key), with, now, grant)?;
-            let key_len = items.at(old).entry.key_len();
+            let plan = items.prepare_other(index, empty_len(key), with, now, grant)?;
+            let key_len = items.at(index).entry.key_len();
             let body = empty_body(key, key_len, &shard.heap, grant)?;
-            let (new, _, body) = items.replace(old, hash, body, &plan, now);
+            let (new, _, body) = items.replace(index, hash, body, &plan, now);
             bodies.push(body);
-            index = Some(new);
-        } else if let (Some(exptime), Some(old)) = (amendment.exptime, index) {
-            index = items.set_expiry(old, exptime.into());
-        }
-        if let (true, Some(index)) = (amendment.stales, index) {
-            items.invalidate(index, amendment.cas);
+            new
+        } else {
+            let expiry = amendment.exptime.map_or(Expiry::NEVER, Expiry::from);
+            let cas = if amendment.stales { items.coming_cas(amendment.cas) } else { 0 };
+            let index = items.widen(index, hash, expiry, cas, now, grant)?;
+            if amendment.exptime.is_some() {
+                items.set_expiry(index, expiry);
+            }
+            if amendment.stales {
+                items.renew_cas(index, amendment.cas);
+            }
+            index
+        };
+        if amendment.stales {
+            let marks = items.at(index).marks();
+            items.set_marks(index, Marks { is_stale: true, is_won: false, ..marks });
         }
         items.tend(now, &mut bodies);
         Ok(Amended::Done { class })
-    }
-}
-
-impl Items {
-    fn invalidate(&mut self, index: u32, cas: Option<u64>) {
-        if let (Some(index), _) = self.renew_cas(index, cas) {
-            let marks = self.at(index).marks();
-            self.set_marks(index, Marks { is_stale: true, is_won: false, ..marks });
-        }
     }
 }
 

@@ -180,7 +180,7 @@ impl<'a> EntryMut<'a> {
         }
     }
 
-    /// Sets the CAS number; [`Shape::holds_cas`] says whether there is room for it.
+    /// Sets the CAS number, as far as there is room for it.
     pub(crate) fn set_cas(&mut self, cas: u64) {
         let bits = self.as_ref().bits();
         let (low, high) = (cas & u64::from(u32::MAX), cas >> 32);
@@ -249,6 +249,17 @@ impl Shape {
         bits.put(Bits::STALE, marks.is_stale);
         bits.put(Bits::WON, marks.is_won);
         bits.put(Bits::ENCODED, marks.is_key_encoded);
+        self
+    }
+
+    /// The same with room for an expiry or for a CAS number above 2^32, or as it is.
+    pub(crate) fn widened(mut self, for_expiry: bool, for_high_cas: bool) -> Self {
+        if for_expiry {
+            self.bits = self.bits.with(Bits::EXPTIME);
+        }
+        if for_high_cas {
+            self.bits = self.bits.with(Bits::CAS_HIGH);
+        }
         self
     }
 

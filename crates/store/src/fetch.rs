@@ -84,10 +84,23 @@ impl Store {
             let mut items = shard.lock(now);
             let miss = match items.find_live(hash, key, now, &mut bodies) {
                 Found::Live(index) => {
-                    let (fetched, index) = items.fetch(index, fetch);
-                    let Some(index) = index else { return Err(Miss::Absent) };
+                    let expiry = fetch.exptime.map_or(Expiry::NEVER, Expiry::from);
+                    let index = match items.widen(index, hash, expiry, 0, now, &mut grant) {
+                        Ok(index) => index,
+                        Err(need) => {
+                            drop(items);
+                            drop(bodies);
+                            let room = inner.meet(need, home, now, &mut failures);
+                            grant = room.ok_or_else(|| inner.lose(hash, key, now))?;
+                            continue;
+                        }
+                    };
+                    let fetched = items.fetch(index, fetch);
                     let seen = see(Visit::new(&items, index, &shard.account), fetched);
                     items.settle(index, fetch, fetched.wins, now);
+                    if fetch.exptime.is_some() {
+                        items.tend(now, &mut bodies);
+                    }
                     return Ok(seen);
                 }
                 Found::Absent => Miss::Absent,
@@ -120,8 +133,8 @@ impl Store {
 }
 
 impl Items {
-    /// The item may move, or go for want of memory: where it is then is told too.
-    fn fetch(&mut self, index: u32, fetch: &Fetch) -> (Fetched, Option<u32>) {
+    /// There is room for the expiry.
+    fn fetch(&mut self, index: u32, fetch: &Fetch) -> Fetched {
         let record = self.at(index);
         let is_stale = record.marks().is_stale;
         let is_wanted = match fetch.recache {
@@ -139,9 +152,9 @@ impl Items {
             created_after: None,
         };
         if let Some(exptime) = fetch.exptime {
-            return (fetched, self.set_expiry(index, exptime.into()));
+            self.set_expiry(index, exptime.into());
         }
-        (fetched, Some(index))
+        fetched
     }
 
     /// What a visit leaves behind.

@@ -16,7 +16,7 @@ mod moving;
 
 use std::sync::Arc;
 
-use crate::account::{Account, Grant, Need, allocation_bytes};
+use crate::account::{Grant, Need, allocation_bytes};
 use crate::arena::{Arena, Segment};
 use crate::entry::{Entry, EntryMut};
 use crate::seconds::{Expiry, Seconds};
@@ -245,24 +245,6 @@ impl Log {
     pub(crate) fn note(&mut self, handle: u32, expiry: Expiry) {
         let number = self.number_of(handle) as usize;
         self.slots[number].note(expiry);
-    }
-
-    /// Sees to it that there is a segment in reserve, above the limit if it must be.
-    pub(crate) fn force_room(&mut self, account: &Account) {
-        if self.reserve.is_empty()
-            && let Some(segment) = self.arena.take()
-        {
-            account.force(self.segment_bytes());
-            self.reserve.push(segment);
-        }
-        if self.prepare_number(&mut Grant::empty(account)).is_err() {
-            // Forced and credited, it is there to be spent.
-            let bytes = list_bytes((self.slots.capacity() * 2).max(8));
-            account.force(bytes);
-            account.credit(bytes);
-            // Without memory for it the item that wants the room is lost.
-            let _ = self.prepare_number(&mut Grant::empty(account));
-        }
     }
 
     fn has_room(&self, number: u32, len: usize) -> bool {

@@ -139,12 +139,18 @@ impl Inner {
         let value = delta.applied_to(number);
         let mut digits = [b' '; DIGITS_MAX];
         let digits = write(value, &mut digits);
+        let expiry = counting.exptime.map_or(Expiry::NEVER, Expiry::from);
+        let cas = items.coming_cas(counting.cas);
+        let index = match items.widen(index, hash, expiry, cas, now, grant) {
+            Ok(index) => index,
+            Err(need) => return Ok(Err(need)),
+        };
         if items.write_text(index, digits) {
             items.set_access(index, now);
             let class = items.class(index).into();
-            let (index, cas) = items.renew_cas(index, counting.cas);
-            if let (Some(index), Some(exptime)) = (index, counting.exptime) {
-                items.set_expiry(index, exptime.into());
+            let cas = items.renew_cas(index, counting.cas);
+            if counting.exptime.is_some() {
+                items.set_expiry(index, expiry);
                 items.tend(now, &mut bodies);
             }
             return Ok(Ok(Adjusted { value, cas, class, exptime_before }));

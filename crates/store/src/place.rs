@@ -29,7 +29,11 @@ impl Items {
         let data_len = len.saturating_sub(key_len.into());
         let short = if len <= self.short_len { Shape::short(key_len, data_len) } else { None };
         let shape = short.unwrap_or_else(|| Shape::large(key_len));
-        let shape = shape.with(&words, self.rules.cas, with.marks);
+        let mut shape = shape.with(&words, self.rules.cas, with.marks);
+        if !self.rules.evicts {
+            // One that is touched must not need room then: there may be none, and it may not go.
+            shape = shape.widened(true, false);
+        }
         Plan { shape, words, with, queue: Queue::Small, is_in_place: false }
     }
 
@@ -201,62 +205,57 @@ impl Items {
         }
     }
 
-    /// Gives an item that was changed in place this CAS number, or a new one. It may get another handle; none is left if it
-    /// had to move and there was no memory at all for that: then it is gone.
-    pub(crate) fn renew_cas(&mut self, handle: u32, cas: Option<u64>) -> (Option<u32>, u64) {
-        let cas = self.given_cas(cas);
-        let expiry = self.at(handle).expiry();
-        (self.set_words(handle, expiry, cas), cas)
-    }
-
-    /// Gives the item another expiry; its handle as with [`Self::renew_cas`].
-    pub(crate) fn set_expiry(&mut self, handle: u32, expiry: Expiry) -> Option<u32> {
-        let cas = self.at(handle).cas();
-        let handle = self.set_words(handle, expiry, cas)?;
-        self.log.note(handle, expiry);
-        self.pass.note(expiry);
-        Some(handle)
-    }
-
-    fn set_words(&mut self, handle: u32, expiry: Expiry, cas: u64) -> Option<u32> {
-        let entry = self.log.entry(handle);
-        let bits = entry.bits();
-        let wants_expiry = expiry.is_some() && !bits.has(Bits::EXPTIME);
-        let wants_cas = cas > u64::from(u32::MAX) && !bits.has(Bits::CAS_HIGH) && self.rules.cas;
-        if wants_expiry || wants_cas {
-            return self.grow(handle, expiry, cas);
-        }
-        let mut entry = self.log.entry_mut(handle);
-        entry.set_expiry(expiry);
-        entry.set_cas(cas);
-        Some(handle)
-    }
-
-    /// Moves an item to where there is room for what it had no need to say before.
-    fn grow(&mut self, old: u32, expiry: Expiry, cas: u64) -> Option<u32> {
-        let hash = self.hash(old);
+    /// Sees to it that an item has room for an expiry and a CAS number that it may get next, where it has not: it is the same item
+    /// under another handle then.
+    ///
+    /// # Errors
+    /// What is missing; nothing has changed.
+    pub(crate) fn widen(
+        &mut self,
+        old: u32,
+        hash: u64,
+        expiry: Expiry,
+        cas: u64,
+        now: Seconds,
+        grant: &mut Grant<'_>,
+    ) -> Result<u32, Need> {
         let record = self.at(old);
-        let words = Words { cas, expiry, flags: record.flags() };
-        let shape = Shape::of(record.entry).with(&words, self.rules.cas, record.marks());
-        let (now, generation) = (self.latest, self.generation);
+        let bits = record.entry.bits();
+        let is_wide = !expiry.is_some() || bits.has(Bits::EXPTIME);
+        let is_high = cas <= u64::from(u32::MAX) || bits.has(Bits::CAS_HIGH) || !self.rules.cas;
+        if is_wide && is_high {
+            return Ok(old);
+        }
+        let words = Words { cas: record.cas(), expiry: record.expiry(), flags: record.flags() };
+        let shape = Shape::of(record.entry).widened(!is_wide, !is_high);
         let queue = self.log.slot_of(old).queue;
-        self.log.force_room(&self.account);
-        let Some(new) = self.log.append_somewhere(queue, expiry, shape.len(), now, generation)
-        else {
-            drop(self.remove(old, hash, Farewell::Evicted(now)));
-            return None;
-        };
-        self.log.force_room(&self.account);
-        self.count_out(old);
+        self.log.prepare(queue, expiry, shape.len(), now, self.generation, grant)?;
+        let new = self.log.append(queue, expiry, shape.len(), now);
+        debug_assert!(new.is_some(), "no place was prepared");
+        let Some(new) = new else { return Ok(old) };
         let charged = self.at(old).charged();
         self.log.unweigh(old, charged);
-        self.log.copy_grown(old, new, &shape, &words, now);
-        self.count_in(new);
-        // It is no other item.
-        self.counters.total_items -= 1;
+        self.log.copy_widened(old, new, &shape, &words, self.latest);
+        let charged = self.at(new).charged();
+        self.log.weigh(new, charged);
+        self.counters.copied_bytes += shape.len() as u64;
         self.index.replace(hash, old, new);
         self.log.kill(old).settle(&self.account);
-        Some(new)
+        Ok(new)
+    }
+
+    /// Gives an item that was changed in place this CAS number, or a new one; [`Self::widen`] has seen to the room.
+    pub(crate) fn renew_cas(&mut self, handle: u32, cas: Option<u64>) -> u64 {
+        let cas = self.given_cas(cas);
+        self.log.entry_mut(handle).set_cas(cas);
+        cas
+    }
+
+    /// Gives the item another expiry; [`Self::widen`] has seen to the room.
+    pub(crate) fn set_expiry(&mut self, handle: u32, expiry: Expiry) {
+        self.log.entry_mut(handle).set_expiry(expiry);
+        self.log.note(handle, expiry);
+        self.pass.note(expiry);
     }
 
     /// Writes text over a value that is long enough and that nobody has pinned; says whether it was.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use ahash::RandomState;
 
-use crate::account::{Pool, allocation_bytes};
+use crate::account::{Grant, Pool, allocation_bytes};
 use crate::arena::Arena;
 use crate::config::{Config, Eviction};
 use crate::item::Kept;
@@ -105,7 +105,8 @@ impl Store {
         self.visit_with(key, now, None, see)
     }
 
-    /// Like [`Self::visit`], and the item gets another expiry in the same moment; the closure sees the new one.
+    /// Like [`Self::visit`], and the item gets another expiry in the same moment; the closure sees the new one. Room for that may
+    /// have to be made; where none can be, the item is evicted. Without eviction every item has it.
     ///
     /// # Errors
     /// Why nothing was found; the closure was not called.
@@ -147,28 +148,43 @@ impl Store {
         expiry: Option<Expiry>,
         see: impl FnOnce(Visit<'_>) -> R,
     ) -> Result<R, Miss> {
-        let hash = self.inner.hash(key);
-        let shard = self.inner.shard(hash);
-        // Dropped last, when the lock is free.
-        let mut bodies = Released::default();
-        let mut items = shard.lock(now);
-        let mut index = match items.find_live(hash, key, now, &mut bodies) {
-            Found::Live(index) => index,
-            Found::Absent => return Err(Miss::Absent),
-            Found::Expired(_) => return Err(Miss::Expired),
-            Found::Flushed(_) => return Err(Miss::Flushed),
-        };
-        if let Some(expiry) = expiry {
-            index = items.set_expiry(index, expiry).ok_or(Miss::Absent)?;
+        let inner = &*self.inner;
+        let hash = inner.hash(key);
+        let home = inner.shard_index(hash);
+        let shard = &inner.shards[home];
+        let mut grant = Grant::empty(&shard.account);
+        let mut failures = 0;
+        loop {
+            // Dropped last, when the lock is free.
+            let mut bodies = Released::default();
+            let mut items = shard.lock(now);
+            let mut index = match items.find_live(hash, key, now, &mut bodies) {
+                Found::Live(index) => index,
+                Found::Absent => return Err(Miss::Absent),
+                Found::Expired(_) => return Err(Miss::Expired),
+                Found::Flushed(_) => return Err(Miss::Flushed),
+            };
+            if let Some(expiry) = expiry {
+                match items.widen(index, hash, expiry, 0, now, &mut grant) {
+                    Ok(same) => index = same,
+                    Err(need) => {
+                        drop(items);
+                        drop(bodies);
+                        let room = inner.meet(need, home, now, &mut failures);
+                        grant = room.ok_or_else(|| inner.lose(hash, key, now))?;
+                        continue;
+                    }
+                }
+                items.set_expiry(index, expiry);
+            }
+            let seen = see(Visit::new(&items, index, &shard.account));
+            items.mark(index, now);
+            if expiry.is_some() {
+                // It may have taken room. Handles are good until here.
+                items.tend(now, &mut bodies);
+            }
+            return Ok(seen);
         }
-        let seen = see(Visit::new(&items, index, &shard.account));
-        items.mark(index, now);
-        if expiry.is_some() {
-            // It may have taken room. Handles are good until here.
-            items.tend(now, &mut bodies);
-        }
-        drop(items);
-        Ok(seen)
     }
 
     /// Removes a live item; says whether there was one.
@@ -282,6 +298,16 @@ impl Store {
 }
 
 impl Inner {
+    /// Evicts an item for which there is no room to say when it expires: to stay longer than it may is worse.
+    pub(crate) fn lose(&self, hash: u64, key: &[u8], now: Seconds) -> Miss {
+        let mut bodies = Released::default();
+        let mut items = self.shard(hash).lock(now);
+        if let Found::Live(index) = items.find_live(hash, key, now, &mut bodies) {
+            bodies.push(items.remove(index, hash, Farewell::Evicted(now)));
+        }
+        Miss::Absent
+    }
+
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         self.hasher.hash_one(key)
     }

@@ -3,7 +3,7 @@
 mod kit;
 
 use kit::{MIB, NOW, check_limit, pattern, pinned_value, set, stored, strict, value};
-use larder_store::{Condition, Config, Refusal};
+use larder_store::{Amended, Amendment, Condition, Config, Fetch, Refusal, Seconds, Store};
 
 #[test]
 fn filling_far_beyond_the_limit_stays_within_it() {
@@ -110,8 +110,7 @@ fn a_draft_holds_what_arrived_and_a_chunk() {
 
 #[test]
 fn a_gigabyte_is_announced_and_little_of_it_sent() {
-    let store =
-        larder_store::Store::new(Config { item_bytes_max: 2 << 30, ..kit::config(2 << 30) });
+    let store = Store::new(Config { item_bytes_max: 2 << 30, ..kit::config(2 << 30) });
     let before = store.stats().held_bytes;
     let mut draft = store.draft(b"large", 0, None, 1 << 30, NOW).unwrap();
     assert_eq!(draft.value_len(), 1 << 30);
@@ -208,7 +207,7 @@ fn what_is_deleted_is_shown_once_more() {
 }
 
 /// What makes the store drop the item `k`.
-type End = fn(&larder_store::Store);
+type End = fn(&Store);
 
 #[test]
 fn a_pin_outlives_everything() {
@@ -342,3 +341,41 @@ fn without_eviction_a_lower_limit_is_reached_as_items_go() {
     check_limit(&store);
     stored(set(&store, "new", &[b'v'; 1000]));
 }
+
+#[test]
+fn what_gets_an_expiry_that_it_had_no_room_for_stays_within_the_limit() {
+    let exptime = Some(Seconds(NOW.0 + 5000));
+    let touches: [(&str, Touch); 3] = [
+        ("touch", |store, key, exptime| store.touch(key, exptime, NOW)),
+        ("fetch", |store, key, exptime| {
+            let fetch = Fetch { exptime: Some(exptime), ..Fetch::default() };
+            store.fetch(key, &fetch, NOW, |item, _| item.exptime()) == Ok(exptime)
+        }),
+        ("amend", |store, key, exptime| {
+            let amendment = Amendment { exptime: Some(exptime), ..Amendment::default() };
+            matches!(store.amend(key, &amendment, NOW), Ok(Amended::Done { .. }))
+        }),
+    ];
+    for (name, touch) in touches {
+        for store in [kit::store(4 * MIB), strict(4 * MIB)] {
+            let mut count = 0;
+            while count < 15_000 && set(&store, &format!("key {count}"), &[b'v'; 300]).is_ok() {
+                count += 1;
+            }
+            let (before, mut touched) = (store.stats(), 0);
+            for index in 0..count {
+                touched += u64::from(touch(&store, format!("key {index}").as_bytes(), exptime));
+                check_limit(&store);
+            }
+            let stats = store.stats();
+            let gone = before.items - stats.items;
+            // Four bytes more for each are less than a twentieth.
+            assert!(gone * 20 < before.items, "{name}: {stats:?} {before:?}");
+            assert_eq!(stats.evictions - before.evictions, gone, "{name}");
+            assert!(touched >= before.items - gone, "{name}: {touched} of {before:?}");
+        }
+    }
+}
+
+/// Gives an item an expiry; whether there was one.
+type Touch = fn(&Store, &[u8], Option<Seconds>) -> bool;

@@ -2,24 +2,10 @@
 
 use super::{Log, Queue};
 use crate::entry::{Entry, EntryMut, Shape, Words};
-use crate::seconds::{Expiry, Seconds};
+use crate::seconds::Seconds;
 use crate::slot::NONE;
 
 impl Log {
-    /// The same where nothing was prepared: out of the reserve, or to where there is room.
-    pub(crate) fn append_somewhere(
-        &mut self,
-        queue: Queue,
-        expiry: Expiry,
-        len: usize,
-        now: Seconds,
-        generation: u32,
-    ) -> Option<u32> {
-        let stream = self.stream(expiry, now);
-        let number = self.room_for_copy(queue, stream, len, NONE, generation)?;
-        Some(self.add(number, expiry, len))
-    }
-
     /// Copies an item into a queue, to where there is room without taking memory: at best to what lives as long. The old one is
     /// still there.
     pub(crate) fn copy(
@@ -47,7 +33,7 @@ impl Log {
     }
 
     /// Writes a new head over an item's copy: of another shape, with the same key, value and history.
-    pub(crate) fn copy_grown(
+    pub(crate) fn copy_widened(
         &mut self,
         from: u32,
         to: u32,
@@ -56,7 +42,7 @@ impl Log {
         now: Seconds,
     ) {
         if self.number_of(from) == self.number_of(to) {
-            return self.copy_grown_within(from, to, shape, words, now);
+            return self.copy_widened_within(from, to, shape, words, now);
         }
         let (number, offset) = self.place(from);
         // Taken out, so that the other can be written to.
@@ -70,7 +56,7 @@ impl Log {
         self.segments[number] = source;
     }
 
-    fn copy_grown_within(
+    fn copy_widened_within(
         &mut self,
         from: u32,
         to: u32,

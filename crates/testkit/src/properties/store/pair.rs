@@ -29,8 +29,8 @@ pub(super) struct Pair {
     first_limit: u64,
     /// What is held with nothing stored.
     pub(super) fixed_bytes: u64,
-    pub(super) shards: usize,
-    pub(super) segment_bytes: usize,
+    shards: usize,
+    segment_bytes: usize,
     /// Bytes of segments that the system gives at most.
     system_bytes_max: Arc<AtomicU64>,
     /// What was held before an operation, and the bytes that it wants.
@@ -243,9 +243,7 @@ impl Pair {
     }
 
     fn count_evicted(&mut self, shown: &Shown) {
-        // An item that has to move goes where the system has no memory at all.
-        let may_evict = self.evicts || self.is_starved();
-        assert!(may_evict, "{shown:?} was evicted, which this store must not do");
+        assert!(self.evicts, "{shown:?} was evicted, which this store must not do");
         let (needed, limit) = (self.held_before + self.wanted, self.store.memory_limit());
         // Shards draw in blocks that fit the limit which the store was made with.
         let is_useful = limit >= LIMIT_USEFUL.max(self.first_limit / 32);
