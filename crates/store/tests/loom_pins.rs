@@ -72,14 +72,14 @@ mod lock {
 use account::{Account, Grant, Pool};
 use atomic::{Arc, Ordering::Relaxed};
 use heap::Heap;
-use item::{Body, KEPT_BYTES, Kept, Parts};
+use item::{Body, Item, KEPT_BYTES, Kept, Parts};
 use lock::{Lock, Watch};
 use loom::thread;
 use runs::Runs;
 
 /// A shard with one item, or none.
 struct Shard {
-    body: Lock<Option<Body>>,
+    kept: Lock<Option<Arc<Kept>>>,
     account: Arc<Account>,
     heap: Arc<Heap>,
 }
@@ -88,13 +88,13 @@ impl Shard {
     fn new() -> Arc<Self> {
         let account = Arc::new(Account::new(Arc::new(Pool::new(1 << 20, 1))));
         let heap = Heap::new(&Arc::new(arena::Arena), &account, &Watch);
-        let shard = Self { body: Lock::new(None, &Watch), account, heap };
-        let body = shard.body_of(b"key9999\r\n");
-        *shard.body.lock() = Some(body);
+        let shard = Self { kept: Lock::new(None, &Watch), account, heap };
+        let kept = shard.kept_of(b"key9999\r\n");
+        *shard.kept.lock() = Some(kept);
         Arc::new(shard)
     }
 
-    fn body_of(&self, bytes: &[u8]) -> Body {
+    fn kept_of(&self, bytes: &[u8]) -> Arc<Kept> {
         let mut grant = Grant::empty(&self.account);
         grant.spend(KEPT_BYTES).unwrap();
         let mut runs = Runs::new(&self.heap);
@@ -102,33 +102,35 @@ impl Shard {
         runs.slice_from_mut(0)[..bytes.len()].copy_from_slice(bytes);
         let mut kept = Kept::empty(&self.account);
         kept.fill(Parts::Many(runs), bytes.len(), KEY_LEN);
-        Body::Shared(Arc::new(kept))
+        Arc::new(kept)
     }
 
     /// Looks, and pins what there is.
-    fn pin(&self) -> Option<item::Item> {
-        self.body.lock().as_ref().map(|body| body.pin(KEY_LEN, &self.account))
+    fn pin(&self) -> Option<Item> {
+        self.kept.lock().as_ref().map(Item::of)
     }
 
     /// Lets go of the item as a replacement or an eviction does: the last of it is dropped outside the lock.
-    fn replace(&self, new: Option<Body>) {
-        let mut body = self.body.lock();
-        let old = std::mem::replace(&mut *body, new).and_then(|old| old.release(&self.account));
-        drop(body);
+    fn replace(&self, new: Option<Arc<Kept>>) {
+        let mut kept = self.kept.lock();
+        let old = std::mem::replace(&mut *kept, new);
+        let old = old.and_then(|old| Body::Shared(old).release(&self.account));
+        drop(kept);
         drop(old);
     }
 
-    /// When nothing is held any more, nothing is paid for.
+    /// When nothing is held any more, nothing is paid for but the table of what there was.
     fn end(&self) {
         self.replace(None);
-        self.heap.trim();
+        self.heap.trim(u64::MAX);
         assert_eq!(self.account.pinned.load(Relaxed), 0);
-        assert_eq!(self.account.held(), 0);
-        assert_eq!(self.heap.usage(), heap::Usage::default());
+        let usage = self.heap.usage();
+        assert_eq!((usage.blocks_bytes, usage.free_bytes), (0, 0));
+        assert_eq!(self.account.held(), usage.table_bytes);
     }
 }
 
-fn value(item: &item::Item) -> Vec<u8> {
+fn value(item: &Item) -> Vec<u8> {
     item.slices().collect::<Vec<_>>().concat()
 }
 
@@ -171,7 +173,7 @@ fn a_replaced_item_stays_what_it_was_for_whoever_pinned_it() {
             assert!(first == b"9999\r\n" || first == b"1\r\n", "{first:?}");
         },
         |shard| {
-            let new = shard.body_of(b"key1\r\n");
+            let new = shard.kept_of(b"key1\r\n");
             shard.replace(Some(new));
         },
     );
@@ -187,10 +189,10 @@ fn what_is_pinned_is_not_written_over() {
             assert_eq!(value(&pin), first);
         },
         |shard| {
-            let mut body = shard.body.lock();
-            let body = body.as_mut().unwrap();
-            let was_pinned = body.is_pinned();
-            let wrote = body.write_over(KEY_LEN, b"10");
+            let mut kept = shard.kept.lock();
+            let kept = kept.as_mut().unwrap();
+            let was_pinned = Arc::strong_count(kept) > 1;
+            let wrote = Kept::write_over(kept, KEY_LEN, b"10");
             assert!(wrote || was_pinned, "nobody can have pinned it meanwhile");
         },
     );
@@ -200,12 +202,12 @@ fn what_is_pinned_is_not_written_over() {
 fn cells_that_come_back_while_others_are_lent_are_nobodys() {
     check(
         |shard| {
-            let body = shard.body_of(b"keyvalue\r\n");
-            drop(body.release(&shard.account));
+            let kept = shard.kept_of(b"keyvalue\r\n");
+            drop(Body::Shared(kept).release(&shard.account));
         },
         |shard| {
             shard.replace(None);
-            shard.heap.trim();
+            shard.heap.trim(u64::MAX);
         },
     );
 }
