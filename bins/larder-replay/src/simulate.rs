@@ -11,11 +11,13 @@
 
 mod cache;
 mod chains;
+mod earnings;
 mod expiry;
 mod jobs;
 mod larder;
 mod lru;
 mod memcached;
+mod pieces;
 mod play;
 mod report;
 mod s3fifo;
@@ -34,7 +36,9 @@ use play::play;
 use s3fifo::S3Fifo;
 
 pub use cache::Holdings;
+pub use earnings::Earnings;
 pub use expiry::{ExpiryReport, ExpiryTrial, GONE_MAX_S, SHARE_MAX};
+pub use pieces::{Piece, Pieces};
 pub use play::{Clock, Counts};
 pub use report::Report;
 pub use verdict::{COPIES_MAX, MISSES_MAX};
@@ -61,8 +65,8 @@ pub struct Simulation {
 /// A cache that can be simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contender {
-    /// The store of this repository.
-    Larder,
+    /// The store of this repository, without these pieces of its policy.
+    Larder(Pieces),
     /// S3-FIFO of whole items.
     S3Fifo,
     /// The least recently used item goes.
@@ -99,7 +103,9 @@ pub struct Point {
     pub lifetime: Lifetime,
     /// [`crate::Facts::footprint`].
     pub footprint: u64,
-    /// The limit of each cache.
+    /// What was asked for.
+    pub memory: Memory,
+    /// The limit of each cache that it comes to.
     pub memory_bytes: u64,
     /// What each contender did, in the order of [`Simulation::contenders`]; nothing if the memory is below [`MEMORY_MIN`].
     pub runs: Vec<Run>,
@@ -149,20 +155,27 @@ impl Simulation {
             .iter()
             .map(|&contender| self.play_one(trace, contender, lifetime, memory_bytes));
         let name = trace.name.clone();
-        Some(Point { trace: name, lifetime, footprint, memory_bytes, runs: runs.collect() })
+        Some(Point { trace: name, lifetime, footprint, memory, memory_bytes, runs: runs.collect() })
     }
 
     fn play_one(&self, trace: &Trace, contender: Contender, lifetime: Lifetime, limit: u64) -> Run {
         let clock = Clock { rate: self.rate, has_ttls: lifetime == Lifetime::Limited };
         let keys = usize::try_from(trace.keys()).unwrap_or(usize::MAX);
         let (counts, holdings) = match contender {
-            Contender::Larder => play(trace, &mut Larder::new(limit), clock),
+            Contender::Larder(without) => {
+                play(trace, &mut Larder::new(limit, without.switched_off()), clock)
+            }
             Contender::S3Fifo => play(trace, &mut S3Fifo::new(limit, self.overhead, keys), clock),
             Contender::Lru => play(trace, &mut Lru::new(limit, self.overhead, keys), clock),
             Contender::Memcached => play(trace, &mut Memcached::new(limit, keys), clock),
         };
         Run { contender, counts, holdings }
     }
+}
+
+impl Contender {
+    /// The store with all of its policy.
+    pub const LARDER: Self = Self::Larder(Pieces::NONE);
 }
 
 impl Memory {
@@ -199,6 +212,15 @@ impl FromStr for Memory {
     }
 }
 
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => f.pad(&format!("{}M", bytes >> 20)),
+            Self::Share(share) => f.pad(&format!("{}%", (share * 1e6).round() / 1e4)),
+        }
+    }
+}
+
 impl FromStr for Contender {
     type Err = String;
 
@@ -211,6 +233,11 @@ impl FromStr for Contender {
 
 impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Larder(without) = self
+            && *without != Pieces::NONE
+        {
+            return f.pad(&format!("-{without}"));
+        }
         let named = CONTENDERS.iter().find(|(_, contender)| contender == self);
         f.pad(named.map_or("", |(name, _)| name))
     }
@@ -218,7 +245,7 @@ impl fmt::Display for Contender {
 
 /// What they are called on the command line and in reports.
 const CONTENDERS: [(&str, Contender); 4] = [
-    ("larder", Contender::Larder),
+    ("larder", Contender::LARDER),
     ("s3fifo", Contender::S3Fifo),
     ("lru", Contender::Lru),
     ("memcached", Contender::Memcached),

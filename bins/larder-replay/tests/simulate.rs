@@ -61,10 +61,26 @@ fn what_cannot_be_simulated_is_refused_with_a_sentence() {
     };
     check("zipf1.0 --memory much", 2, "neither a share as 5% nor a size as 64M");
     check("zipf1.0 --caches fifo", 2, "none of larder, s3fifo, lru, memcached");
+    check("zipf1.0 --without ghosts", 2, "none of ghost, self_sizing, size_aware");
+    check("zipf1.0 --without ghost --without-each", 2, "cannot be used with");
     check("zipf1.0 --ttl never", 2, "none of on, off, both");
     check("zipf1.0 --threads 0", 2, "0 is not in 1..");
     check("frobnicated --memory 64M", 1, "frobnicated");
     check("zipf1.0 --requests 100 --memory 64M --caches lru --check", 1, "no point at which");
+}
+
+#[test]
+fn pieces_can_be_switched_off() {
+    let flags = "zipf1.0 --requests 20000 --memory 4M --caches larder";
+    let without =
+        String::from_utf8(simulate(&format!("{flags} --without ghost,size_aware")).stdout);
+    assert!(without.unwrap().contains("\nghost,size_aware "));
+    let each = String::from_utf8(simulate(&format!("{flags} --without-each")).stdout).unwrap();
+    for piece in
+        ["ghost", "self_sizing", "size_aware", "ttl_streams", "overwrite_in_place", "compaction"]
+    {
+        assert!(each.contains(&format!("\n{piece} ")), "{piece}\n{each}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::thread;
 
 use clap::Args;
-use larder_replay::simulate::{Contender, Lifetime, Memory, Simulation};
+use larder_replay::simulate::{Contender, Lifetime, Memory, Piece, Simulation};
 use larder_replay::{Format, SEED, Trace};
 
 use super::TraceArgs;
@@ -40,6 +40,13 @@ pub(crate) struct SimulateArgs {
         default_value = "larder,s3fifo,lru"
     )]
     caches: Vec<Contender>,
+    /// Pieces of larder's policy that it plays without: ghost, self_sizing, size_aware, ttl_streams, overwrite_in_place,
+    /// compaction
+    #[arg(long, value_name = "PIECE,...", value_delimiter = ',')]
+    without: Vec<Piece>,
+    /// Larder also plays without each of these pieces alone: what each earned, as a table
+    #[arg(long, conflicts_with = "without")]
+    without_each: bool,
     /// Whether values expire as the trace says: on, off, both
     #[arg(long, value_name = "WHEN", default_value = "both", value_parser = lifetimes)]
     ttl: Lifetimes,
@@ -64,13 +71,25 @@ impl SimulateArgs {
     pub(crate) fn simulation(&self) -> Simulation {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         Simulation {
-            contenders: self.caches.clone(),
+            contenders: self.contenders(),
             memory: self.memory.clone(),
             lifetimes: self.ttl.0.to_vec(),
             rate: self.rate,
             overhead: self.overhead,
             threads: self.threads.map_or_else(cores, usize::from),
         }
+    }
+
+    fn contenders(&self) -> Vec<Contender> {
+        let mut contenders = self.caches.clone();
+        if !self.without.is_empty() {
+            contenders.push(Contender::Larder(self.without.iter().copied().collect()));
+        }
+        if self.without_each {
+            let alone = |piece| Contender::Larder([piece].into_iter().collect());
+            contenders.extend(Piece::ALL.map(alone));
+        }
+        contenders
     }
 
     /// How many traces there are.

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use larder_store::Policy;
 use serde_json::{Value, json};
 
 use super::cache::Cache as _;
@@ -73,7 +74,7 @@ impl ExpiryTrial {
 
     /// A store with so many items or as many as come in before the first eviction; `ttl` gives that of each.
     fn fill(&self, sizes: &Sizes, items: u64, ttl: impl Fn(u64) -> Option<u32>) -> (Larder, u64) {
-        let mut larder = Larder::new(self.memory_bytes);
+        let mut larder = Larder::new(self.memory_bytes, Policy::default());
         let mut stored = 0;
         while stored < items {
             store(&mut larder, sizes, stored, BEGIN, ttl(stored));

@@ -1,6 +1,6 @@
 //! The real store as a cache under test: the keys and values that a server would store, without the server.
 
-use larder_store::{Condition, Config, Draft, Refusal, Seconds, Store};
+use larder_store::{Condition, Config, Draft, Policy, Refusal, Seconds, Store};
 
 use super::cache::{Cache, Holdings};
 use crate::Access;
@@ -18,8 +18,8 @@ pub(super) struct Larder {
 
 impl Larder {
     /// A store with this limit. What it does follows from the trace alone: its hash has a fixed seed.
-    pub(super) fn new(limit: u64) -> Self {
-        let store = Store::new(Config { seed: Some(SEED), ..Config::new(limit) });
+    pub(super) fn new(limit: u64, policy: Policy) -> Self {
+        let store = Store::new(Config { seed: Some(SEED), policy, ..Config::new(limit) });
         let key = Vec::with_capacity(KEY_LEN_MAX.into());
         Self { store, key, bytes: vec![b'v'; PUSHED].into_boxed_slice(), refused: 0 }
     }
@@ -92,8 +92,8 @@ impl Cache for Larder {
             evicted_unfetched: stats.evicted_unfetched,
             expired: stats.reclaimed + stats.swept,
             refused: self.refused,
-            copied_bytes: None,
-            dead_bytes: None,
+            copied_bytes: Some(stats.copied_bytes),
+            dead_bytes: Some(stats.dead_bytes),
         }
     }
 }

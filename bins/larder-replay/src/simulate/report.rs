@@ -27,16 +27,17 @@ impl Report {
     /// Misses of one contender as a multiple of another's: the geometric mean over all points that both played.
     #[must_use]
     pub fn mean_relative(&self, contender: Contender, other: Contender) -> Option<f64> {
-        let logs: Vec<f64> = self
-            .points
-            .iter()
-            .filter_map(|point| Some((point.run(contender)?, point.run(other)?)))
-            .map(|(run, other)| run.misses_relative_to(other).ln())
-            .filter(|log| log.is_finite())
-            .collect();
-        let mean = logs.iter().sum::<f64>() / logs.len() as f64;
-        (!logs.is_empty()).then(|| mean.exp())
+        let points = self.points.iter();
+        let pairs = points.filter_map(|point| Some((point.run(contender)?, point.run(other)?)));
+        geometric_mean(pairs.map(|(run, other)| run.misses_relative_to(other)))
     }
+}
+
+/// Of the numbers that have one.
+pub(super) fn geometric_mean(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let logs: Vec<f64> = numbers.map(f64::ln).filter(|log| log.is_finite()).collect();
+    let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+    (!logs.is_empty()).then(|| mean.exp())
 }
 
 impl Point {
@@ -115,10 +116,10 @@ impl fmt::Display for Report {
         for point in &self.points {
             write_point(f, point)?;
         }
-        let pairs = [Contender::Larder, Contender::Lru, Contender::Memcached]
+        let pairs = [Contender::LARDER, Contender::Lru, Contender::Memcached]
             .map(|contender| (contender, Contender::S3Fifo));
         for (contender, other) in
-            pairs.into_iter().chain([(Contender::Larder, Contender::Memcached)])
+            pairs.into_iter().chain([(Contender::LARDER, Contender::Memcached)])
         {
             if let Some(mean) = self.mean_relative(contender, other) {
                 writeln!(
@@ -127,6 +128,7 @@ impl fmt::Display for Report {
                 )?;
             }
         }
+        self.write_earnings(f)?;
         self.verdict().iter().try_for_each(|sentence| writeln!(f, "out of bounds: {sentence}"))
     }
 }
@@ -148,7 +150,7 @@ fn write_point(f: &mut fmt::Formatter<'_>, point: &Point) -> fmt::Result {
         let dead = holdings.dead_bytes.map(|dead| ratio(dead, holdings.held_bytes));
         writeln!(
             f,
-            "{place:<34} {contender:<9} {:7.4} {relative:>7} {:7.4} {:>9} {:>8.1} {:>9} {:>9} {:>9} {:>6} {:>6} \
+            "{place:<34} {contender:<19} {:7.4} {relative:>7} {:7.4} {:>9} {:>8.1} {:>9} {:>9} {:>9} {:>6} {:>6} \
              {:>6.0}",
             run.miss_ratio(),
             run.byte_miss_ratio(),
@@ -185,5 +187,5 @@ fn ratio(part: u64, whole: u64) -> f64 {
 }
 
 const HEAD: &str = "\
-trace                  memory      cache      misses  s3fifo   bytes     items  MiB held   evicted unfetched   expired \
+trace                  memory      cache                misses  s3fifo   bytes     items  MiB held   evicted unfetched   expired \
 copied   dead     ns";

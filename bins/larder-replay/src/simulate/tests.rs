@@ -1,12 +1,14 @@
 //! What each contender does with sequences that can be followed by hand, and what all of them must have in common.
 
+use larder_store::Policy;
+
 use super::cache::Cache;
 use super::larder::Larder;
 use super::lru::Lru;
 use super::memcached::Memcached;
 use super::play::{Clock, play};
 use super::s3fifo::S3Fifo;
-use super::{Contender, Counts, Lifetime, Memory, Report, Run, Simulation};
+use super::{Contender, Counts, Lifetime, Memory, Piece, Report, Run, Simulation};
 use crate::{Access, Facts, KEY_LEN_MIN, Trace, Verb, make};
 
 /// A trace in letters, a second an access: `a` asks for key a, `A` stores it, `-a` deletes it; a letter is a key with a value
@@ -158,7 +160,7 @@ fn played(simulation: &Simulation, name: &str) -> Report {
 }
 
 const ALL: [Contender; 4] =
-    [Contender::Larder, Contender::S3Fifo, Contender::Lru, Contender::Memcached];
+    [Contender::LARDER, Contender::S3Fifo, Contender::Lru, Contender::Memcached];
 
 #[test]
 fn with_room_for_everything_a_key_misses_once() {
@@ -203,8 +205,10 @@ fn a_run_can_be_repeated() {
 #[test]
 fn a_rate_replaces_the_times_of_the_trace() {
     let trace = letters("aaaaaaaa", 3);
-    let misses =
-        |rate| play(&trace, &mut Larder::new(4 << 20), Clock { rate, has_ttls: true }).0.misses;
+    let misses = |rate| {
+        let mut larder = Larder::new(4 << 20, Policy::default());
+        play(&trace, &mut larder, Clock { rate, has_ttls: true }).0.misses
+    };
     assert_eq!((misses(None), misses(Some(1)), misses(Some(2)), misses(Some(8))), (3, 3, 2, 1));
 }
 
@@ -236,6 +240,34 @@ fn the_verdict_names_what_is_out_of_bounds() {
     worsen(&mut report.points[1].runs[0], 970, 51);
     assert!(report.verdict()[0].ends_with("0.51 bytes copied for each that was stored"));
     assert_eq!(report.json()["out_of_bounds"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn earnings_compare_the_store_with_itself() {
+    let without = |piece: Piece| Contender::Larder([piece].into_iter().collect());
+    let contenders =
+        [Contender::LARDER, without(Piece::Ghost), without(Piece::Compaction), Contender::Lru];
+    let mut report = played(&simulation(&contenders, Memory::Bytes(4 << 20)), "zipf1.0-ttl");
+    // The store that lacks its ghost missed twice as much, and copied a tenth of a byte for each.
+    for point in &mut report.points {
+        let whole = point.runs[0].counts;
+        let run = &mut point.runs[1];
+        run.counts = Counts { misses: whole.misses * 2, ..whole };
+        run.holdings.copied_bytes = Some(whole.set_bytes / 10);
+    }
+    let [ghost, compaction] = &report.earnings()[..] else { panic!("{report}") };
+    assert_eq!(ghost.without.to_string(), "ghost");
+    assert_eq!(compaction.without.to_string(), "compaction");
+    let is_near = |figure: Option<f64>, expected: f64| (figure.unwrap() - expected).abs() < 1e-3;
+    let [(Memory::Bytes(_), by_memory)] = ghost.by_memory[..] else { panic!("{ghost:?}") };
+    for figure in [by_memory, ghost.endless, ghost.limited] {
+        assert!(is_near(figure, 2.0), "{ghost:?}");
+    }
+    assert!(is_near(ghost.bytes, 1.0) && is_near(ghost.copies, 0.1), "{ghost:?}");
+    let table = report.to_string();
+    assert!(table.contains("\nghost                  2.0000   2.0000   2.0000"), "{table}");
+    assert!(!report.is_decisive());
+    assert_eq!(played(&simulation(&ALL, Memory::Bytes(4 << 20)), "zipf1.0").earnings().len(), 0);
 }
 
 #[test]

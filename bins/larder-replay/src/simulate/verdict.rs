@@ -13,14 +13,14 @@ impl Report {
     /// Whether there is a point at which the store can be compared with S3-FIFO, so that a verdict means something.
     #[must_use]
     pub fn is_decisive(&self) -> bool {
-        let both = [Contender::Larder, Contender::S3Fifo];
+        let both = [Contender::LARDER, Contender::S3Fifo];
         self.points.iter().any(|point| both.iter().all(|contender| point.run(*contender).is_some()))
     }
 }
 
 fn violations(point: &Point) -> Vec<String> {
     let mut found = Vec::new();
-    let Some(larder) = point.run(Contender::Larder) else { return found };
+    let Some(larder) = point.run(Contender::LARDER) else { return found };
     if let Some(ideal) = point.run(Contender::S3Fifo) {
         let ratio = larder.misses_relative_to(ideal);
         if ratio > MISSES_MAX {
