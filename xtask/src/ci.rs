@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::tally::{Stopwatch, Tally};
-use crate::{bench, fuzz, load, replay, test, tidy};
+use crate::{bench, fuzz, load, replay, simulate, test, tidy};
 
 /// Runs every task and goes on after failures, so that one run shows them all.
 pub(crate) fn ci() -> Tally {
@@ -25,6 +25,8 @@ pub(crate) fn ci() -> Tally {
     all.check("bench load", result, clock);
     announce("bench replay");
     absorb(&mut all, "bench replay", || replay::run(&["--quick".to_owned()]));
+    announce("bench simulate");
+    absorb(&mut all, "bench simulate", || simulate::run(&["--check".to_owned()]));
     announce("summary");
     all
 }
@@ -46,7 +48,8 @@ const FUZZ_SECONDS: u64 = 10;
 
 pub(crate) const HELP: &str = "\
 Runs everything that the continuous integration runs: tidy, test, every fuzz target for ten seconds, every
-bench once, a short load run, a short replay. Goes on after a failure and prints a table at the end.
+bench once, a short load run, a short replay, the store's misses against their bounds. Goes on after a failure and
+prints a table at the end.
 
 Usage: cargo xtask ci
 
