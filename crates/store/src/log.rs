@@ -19,6 +19,7 @@ use std::sync::Arc;
 use crate::account::{Grant, Need, allocation_bytes};
 use crate::arena::{Arena, Segment};
 use crate::entry::{Entry, EntryMut};
+use crate::prefetch::{LINE_LEN, prefetch};
 use crate::seconds::{Expiry, Seconds};
 use crate::slot::{Freed, NONE, Slot};
 
@@ -157,12 +158,15 @@ impl Log {
         Entry::at(self.segments[number].as_deref().unwrap_or_default(), offset)
     }
 
-    /// Starts fetching the item; a hint.
+    /// Starts fetching the beginning of the item, and what is known of its segment; a hint.
     pub(crate) fn prefetch(&self, handle: u32) {
         let (number, offset) = self.place(handle);
         if let Some(Some(segment)) = self.segments.get(number) {
-            crate::prefetch::prefetch(segment, offset);
+            // Short items too lie across the boundary of two lines more often than not.
+            prefetch(segment, offset);
+            prefetch(segment, offset + LINE_LEN);
         }
+        prefetch(&self.slots, number);
     }
 
     pub(crate) fn entry_mut(&mut self, handle: u32) -> EntryMut<'_> {

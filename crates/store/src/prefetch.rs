@@ -4,19 +4,23 @@
 //! waits can pass side by side.
 #![allow(unsafe_code, reason = "the instruction takes a bare address")]
 
-/// Starts fetching the cache line that holds this byte of a slice. A hint: it changes nothing, and past the end it does nothing.
+/// Starts fetching the cache line in which this element of a slice begins. A hint: it changes nothing, and past the end it does
+/// nothing.
 #[inline]
-pub(crate) fn prefetch(bytes: &[u8], offset: usize) {
-    if let Some(byte) = bytes.get(offset) {
-        line(byte);
+pub(crate) fn prefetch<T>(slice: &[T], index: usize) {
+    if let Some(element) = slice.get(index) {
+        line(element);
     }
 }
 
+/// Bytes that are fetched at once.
+pub(crate) const LINE_LEN: usize = 64;
+
 #[cfg(target_arch = "x86_64")]
 #[inline]
-fn line(byte: &u8) {
+fn line<T>(element: &T) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    let address = std::ptr::from_ref(byte).cast();
+    let address = std::ptr::from_ref(element).cast();
     // SAFETY: The instruction belongs to SSE, which every x86-64 has. It reads and writes nothing and cannot fault, whatever
     // the address.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(address) }
@@ -24,8 +28,8 @@ fn line(byte: &u8) {
 
 #[cfg(target_arch = "aarch64")]
 #[inline]
-fn line(byte: &u8) {
-    let address = std::ptr::from_ref(byte);
+fn line<T>(element: &T) {
+    let address = std::ptr::from_ref(element);
     // SAFETY: The instruction changes neither memory nor registers nor flags, and cannot fault, whatever the address.
     unsafe {
         std::arch::asm!(
@@ -38,4 +42,4 @@ fn line(byte: &u8) {
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline]
-fn line(_byte: &u8) {}
+fn line<T>(_element: &T) {}
