@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use larder_store::Seconds;
+use larder_store::{Seconds, Stats};
 
 use super::Page;
 use crate::budgets::Resource;
@@ -61,15 +61,33 @@ pub(super) fn push(shared: &Shared, page: &mut Page<'_>) {
     page.push("dumps_overtaken", shared.crawl.overtaken());
     page.push("prefix_overflows", shared.prefixes.overflows());
     push_udp(shared, &sums, page);
-    let items = shared.store.stats();
+    push_store(&shared.store.stats(), page);
+}
+
+/// What memory holds, and how the store came to hold just that.
+fn push_store(items: &Stats, page: &mut Page<'_>) {
     page.push_all([
         ("memory_held_bytes", items.held_bytes),
-        ("memory_index_bytes", items.index_bytes),
-        ("memory_draft_bytes", items.draft_bytes),
-        ("memory_pinned_bytes", items.pinned_bytes),
+        ("memory_segment_bytes", items.segment_bytes),
+        ("memory_dead_bytes", items.dead_bytes),
         ("memory_block_bytes", items.block_bytes),
         ("memory_slack_bytes", items.slack_bytes),
+        ("memory_index_bytes", items.index_bytes),
+        ("memory_ghost_bytes", items.ghost_bytes),
+        ("memory_draft_bytes", items.draft_bytes),
+        ("memory_pinned_bytes", items.pinned_bytes),
+        ("items_asked_bytes", items.asked_bytes),
+        ("items_inserted_bytes", items.inserted_bytes),
+        ("items_copied_bytes", items.copied_bytes),
+        ("evicted_small", items.evicted_small),
+        ("evicted_main", items.evicted_main),
+        ("small_queue_percent", items.small_percent),
     ]);
+    let (longest, shorter) = items.hit_ages.split_last().unwrap_or((&0, &[]));
+    for (power, hits) in shorter.iter().enumerate() {
+        page.push(format_args!("hit_age_under_{}s", 1_u64 << power), hits);
+    }
+    page.push("hit_age_longer", longest);
 }
 
 /// What became of datagrams: one of the outcomes for each that was received.
