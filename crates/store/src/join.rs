@@ -8,8 +8,9 @@ use crate::draft::{Draft, Refusal};
 use crate::filling::Filling;
 use crate::heap::Heap;
 use crate::item::{Item, LINE_END, Slices};
+use crate::lock::Guard;
 use crate::seconds::Seconds;
-use crate::shard::{Attributes, Found, Items, Released};
+use crate::shard::{Attributes, Found, Items, Released, Shard};
 use crate::store::Inner;
 
 /// Memory for a long value that is being joined, with what the draft puts into it. It is kept from one attempt to the next, so
@@ -55,7 +56,7 @@ impl Inner {
             if terms.compare.is_some_and(|cas| cas != 0 && cas != record.cas()) {
                 return Ok(Ok(unjoined(draft, Outcome::Exists)));
             }
-            let (cas_before, old_len) = (record.cas(), record.value_len());
+            let old_len = record.value_len();
             let value_len = old_len + draft.value_len();
             let with =
                 Attributes { cas: terms.cas, ..Attributes::new(record.flags(), record.expiry()) };
@@ -63,46 +64,30 @@ impl Inner {
             if self.rules.item_bytes(key_len, with.flags, value_len) > self.item_bytes_max {
                 return Err(Refusal::TooLarge);
             }
-            let is_long = key_len + value_len + LINE_END.len() > heap.short_len();
-            let is_ready = joint.as_ref().is_some_and(|joint| joint.is_for(old_len));
-            // A short one is prepared under the lock.
-            let items = Some(items).filter(|_| is_ready || !is_long);
-            if !is_ready
-                && let Err(need) = Joint::prepare(joint, old_len, draft, condition, heap, grant)
-            {
-                return Ok(Err(need));
+            if key_len + value_len + LINE_END.len() <= heap.short_len() {
+                let outcome =
+                    join_short(&mut items, index, draft, (condition, with), (heap, grant), now);
+                items.tend(now, &mut bodies);
+                return Ok(outcome.map(|outcome| Committed { outcome, value_len }));
             }
-            let Some(mut items) = items else { continue };
-            let Some(mut joined) = joint.take() else { continue };
-            let mut index = index;
-            let record = items.at(index);
-            if record.body.is_none() {
-                joined.add(record.data(), draft, condition);
-            } else {
-                let pinned = record.pin(&shard.account);
+            let Some(mut joined) = joint.take_if(|joint| joint.is_for(old_len)) else {
                 drop(items);
-                joined.add(pinned.slices(), draft, condition);
-                items = shard.lock(now);
-                match items.find(draft.hash, draft.key(), now) {
-                    // It may have moved meanwhile.
-                    Found::Live(same) if is_same(&items, same, &pinned, cas_before) => index = same,
-                    _ => {
-                        *joint = Some(joined);
-                        continue;
-                    }
+                if let Err(need) = Joint::prepare(joint, old_len, draft, condition, heap, grant) {
+                    return Ok(Err(need));
                 }
-            }
+                continue;
+            };
+            let added = joined.add_unlocked(shard, items, index, draft, condition, now);
+            let Some((mut items, index)) = added else {
+                *joint = Some(joined);
+                continue;
+            };
             let with = Attributes { expiry: items.at(index).expiry(), ..with };
             let len = joined.filling.len();
             let plan = match items.prepare_other(index, len, with, now, grant) {
                 Ok(plan) => plan,
-                Err(need) if is_long => {
-                    *joint = Some(joined);
-                    return Ok(Err(need));
-                }
                 Err(need) => {
-                    // What a short one has is not credited by itself.
-                    drop(joined.filling.into_body(draft.key_len).release(&shard.account));
+                    *joint = Some(joined);
                     return Ok(Err(need));
                 }
             };
@@ -151,22 +136,35 @@ impl Joint {
             // What it has may be enough for another.
             *joint = None;
         }
+        joint
+            .get_or_insert_with(|| Self::new(old_len, draft, heap))
+            .make_ready(draft, condition, heap, grant)
+    }
+
+    fn new(old_len: usize, draft: &Draft, heap: &Arc<Heap>) -> Self {
         let len = draft.key().len() + old_len + draft.value_len() + LINE_END.len();
-        let joint = joint.get_or_insert_with(|| {
-            let filling = Filling::new(len, heap);
-            Self { filling, old_len, is_ready: false }
-        });
-        joint.filling.reserve(heap, grant)?;
-        joint.filling.seek(0);
-        joint.filling.push_all(draft.key());
+        Self { filling: Filling::new(len, heap), old_len, is_ready: false }
+    }
+
+    /// Takes the memory for all of it, and puts in what is not the old value.
+    fn make_ready(
+        &mut self,
+        draft: &Draft,
+        condition: Condition,
+        heap: &Arc<Heap>,
+        grant: &mut Grant<'_>,
+    ) -> Result<(), Need> {
+        self.filling.reserve(heap, grant)?;
+        self.filling.seek(0);
+        self.filling.push_all(draft.key());
         let new = draft.data().unwrap_or_else(|| Slices::one(&[]));
         if condition == Condition::Prepend {
-            joint.push(new, draft.value_len());
+            self.push(new, draft.value_len());
         } else {
-            joint.filling.seek(draft.key().len() + old_len);
-            joint.push(new, usize::MAX);
+            self.filling.seek(draft.key().len() + self.old_len);
+            self.push(new, usize::MAX);
         }
-        joint.is_ready = true;
+        self.is_ready = true;
         Ok(())
     }
 
@@ -181,6 +179,32 @@ impl Joint {
         }
     }
 
+    /// The same without the lock, if the old value is long. The item is given back under the lock if it is still as it was, maybe
+    /// under another handle.
+    fn add_unlocked<'a>(
+        &mut self,
+        shard: &'a Shard,
+        items: Guard<'a, Items>,
+        index: u32,
+        draft: &Draft,
+        condition: Condition,
+        now: Seconds,
+    ) -> Option<(Guard<'a, Items>, u32)> {
+        let record = items.at(index);
+        if record.body.is_none() {
+            self.add(record.data(), draft, condition);
+            return Some((items, index));
+        }
+        let (cas, pinned) = (record.cas(), record.pin(&shard.account));
+        drop(items);
+        self.add(pinned.slices(), draft, condition);
+        let items = shard.lock(now);
+        match items.find(draft.hash, draft.key(), now) {
+            Found::Live(same) if is_same(&items, same, &pinned, cas) => Some((items, same)),
+            _ => None,
+        }
+    }
+
     /// Copies this many bytes of a value.
     fn push(&mut self, slices: Slices<'_>, mut len: usize) {
         for slice in slices {
@@ -189,6 +213,27 @@ impl Joint {
             len -= some.len();
         }
     }
+}
+
+/// Joins a short value, under the lock. Its place comes before its bytes: a grant that paid for these would not do for a segment
+/// any more, as often as it is tried.
+fn join_short(
+    items: &mut Items,
+    index: u32,
+    draft: &Draft,
+    (condition, with): (Condition, Attributes),
+    (heap, grant): (&Arc<Heap>, &mut Grant<'_>),
+    now: Seconds,
+) -> Result<Outcome, Need> {
+    let old_len = items.at(index).value_len();
+    let mut joint = Joint::new(old_len, draft, heap);
+    let plan = items.prepare_other(index, joint.filling.len(), with, now, grant)?;
+    joint.make_ready(draft, condition, heap, grant)?;
+    joint.add(items.at(index).data(), draft, condition);
+    let body = joint.filling.into_body(draft.key_len);
+    // A short one has no body that would have to be dropped elsewhere.
+    let (_, cas, _) = items.replace(index, draft.hash, body, &plan, now);
+    Ok(Outcome::Stored { cas })
 }
 
 /// What is said of a draft that was not joined to anything.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::account::{Grant, Need, allocation_bytes};
 use crate::arena::{Arena, Segment};
 use crate::entry::{Entry, EntryMut};
-use crate::prefetch::{LINE_LEN, prefetch};
+use crate::prefetch::prefetch;
 use crate::seconds::{Expiry, Seconds};
 use crate::slot::{Freed, NONE, Slot};
 
@@ -479,6 +479,8 @@ fn list_bytes(slots: usize) -> u64 {
 const GRANULE_LEN: u32 = 2;
 const GRANULE: usize = GRANULE_LEN as usize;
 const _: () = assert!(GRANULE == crate::entry::GRANULE, "items begin where handles can say");
+/// Bytes that the processor fetches at once.
+const LINE_LEN: usize = 64;
 /// Segments a shard keeps for itself: one to copy to, one to open next.
 pub(crate) const RESERVE: usize = 2;
 /// Spans of remaining life that have segments of their own.

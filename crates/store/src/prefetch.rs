@@ -13,9 +13,6 @@ pub(crate) fn prefetch<T>(slice: &[T], index: usize) {
     }
 }
 
-/// Bytes that are fetched at once.
-pub(crate) const LINE_LEN: usize = 64;
-
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn line<T>(element: &T) {

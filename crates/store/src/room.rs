@@ -107,7 +107,8 @@ impl Inner {
     }
 
     /// Tries what may fail for want of memory, and again with more, as long as there is sense in that; `None` when there is
-    /// none any more. If the system refuses, a few items are evicted to leave it some memory, and that is tried a few times.
+    /// none any more. If the system refuses, a few items are evicted to leave it some memory, and that is tried a few times. What
+    /// is met need not be met again and again: such a request is refused rather than tried for ever.
     ///
     /// # Errors
     /// What else it fails for.
@@ -118,12 +119,20 @@ impl Inner {
         mut attempt: impl FnMut(&mut Grant<'_>) -> Result<Result<T, Need>, E>,
     ) -> Result<Option<T>, E> {
         let mut grant = Grant::empty(&self.shards[home].account);
-        let mut failures = 0;
+        let (mut failures, mut tries, mut last) = (0, 0, None);
         loop {
             let need = match attempt(&mut grant)? {
                 Ok(done) => return Ok(Some(done)),
                 Err(need) => need,
             };
+            // A long value gets cells a few at a time: each time there are fewer to be had.
+            let is_nearer = matches!(need, Need::Cells(_)) && last != Some(need);
+            tries += u32::from(!is_nearer);
+            debug_assert!(tries < TRIES_MAX, "{need:?} is met in vain");
+            if tries == TRIES_MAX {
+                return Ok(None);
+            }
+            last = Some(need);
             // What it got in vain may be what the search would miss.
             drop(grant);
             match self.meet(need, home, now(), &mut failures) {
@@ -372,5 +381,7 @@ impl<'a> Search<'a> {
 /// What is evicted when the system refuses memory: this much at first, twice as much each time that did not help.
 const FREED_MIN: u64 = 64 << 10;
 const FREED_MAX: u64 = 1 << 20;
+/// How often a request may miss something. Others may use up what was found for it, but not so often.
+const TRIES_MAX: u32 = 1000;
 /// Refused allocations until the request is refused.
 const FAILURES_MAX: u32 = 8;

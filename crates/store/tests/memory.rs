@@ -2,7 +2,7 @@
 
 mod kit;
 
-use kit::{MIB, NOW, check_limit, pattern, pinned_value, set, stored, strict, value};
+use kit::{MIB, NOW, Put, check_limit, pattern, pinned_value, set, stored, strict, value};
 use larder_store::{Amended, Amendment, Condition, Config, Fetch, Refusal, Seconds, Store};
 
 #[test]
@@ -379,3 +379,24 @@ fn what_gets_an_expiry_that_it_had_no_room_for_stays_within_the_limit() {
 
 /// Gives an item an expiry; whether there was one.
 type Touch = fn(&Store, &[u8], Option<Seconds>) -> bool;
+
+/// Who adds to a value in a full store needs room for the bytes and for their place: one of them had must not be missed by the
+/// other, again and again.
+#[test]
+fn values_grow_in_a_full_store() {
+    let store = kit::store(4 * MIB);
+    let mut random = 1_u64;
+    for step in 0..100_000_u64 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let key = format!("key{}", (random >> 33) % 4000);
+        let len = usize::try_from((random >> 45) % 1200).unwrap();
+        stored(set(&store, &key, &pattern(len, 1)));
+        let condition = if step % 2 == 0 { Condition::Append } else { Condition::Prepend };
+        let more = pattern(1 + len % 300, 2);
+        stored(Put { condition, ..Put::new(&key, &more) }.into(&store));
+        if step % 1000 == 0 {
+            check_limit(&store);
+        }
+    }
+    assert!(store.stats().evictions > 1000);
+}
