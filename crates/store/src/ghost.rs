@@ -15,6 +15,8 @@ use crate::spread::Spread;
 pub(crate) struct Ghosts {
     tables: [Ghost; 2],
     pub(crate) is_on: bool,
+    /// Until something is lost there is nothing to take memory for.
+    has_lost: bool,
 }
 
 /// What is remembered of a key.
@@ -32,16 +34,21 @@ impl Ghosts {
         self.tables.iter().map(|table| table.bytes).sum()
     }
 
-    /// Grows with the number of items, a page at a time, if there is memory to spare.
-    pub(crate) fn fit(&mut self, items: usize, account: &Account) {
-        if self.is_on {
-            self.tables.iter_mut().for_each(|table| table.fit(items / 2, account));
-        }
+    /// Whether they are as large as this number of items wants them, or have not much more.
+    pub(crate) fn are_fit(&self, items: usize) -> bool {
+        !self.has_lost || self.tables.iter().all(|table| table.is_fit(items / 2))
+    }
+
+    /// Grows with the number of items, a page at a time, if there is memory for it; says whether there was. When there are far
+    /// fewer items than there were, everything is forgotten, and its memory is free.
+    pub(crate) fn fit(&mut self, items: usize, account: &Account) -> bool {
+        !self.has_lost || self.tables.iter_mut().all(|table| table.fit(items / 2, account))
     }
 
     /// Remembers a key that this queue lost.
     pub(crate) fn insert(&mut self, hash: u64, from: Queue, has_expired: bool) {
         if self.is_on {
+            self.has_lost = true;
             self.tables[from as usize].insert(hash, has_expired);
         }
     }
@@ -72,18 +79,31 @@ struct Ghost {
 }
 
 impl Ghost {
-    /// Grows with the number of items, a page at a time, if there is memory to spare.
-    fn fit(&mut self, items: usize, account: &Account) {
-        if self.pages.len() * PAGE_SETS * WAYS >= items || !self.reserve(account) {
-            return;
+    fn is_fit(&self, items: usize) -> bool {
+        let (pages, wanted) = (self.pages.len(), items.div_ceil(PAGE_ITEMS));
+        (wanted..=PAGES_MIN + 4 * wanted).contains(&pages)
+    }
+
+    /// One step to the size that is wanted; says whether there was memory for it.
+    fn fit(&mut self, items: usize, account: &Account) -> bool {
+        if self.is_fit(items) {
+            return true;
         }
-        if !account.take(PAGE_BYTES) {
-            return;
+        if self.pages.len() > items.div_ceil(PAGE_ITEMS) {
+            account.credit(std::mem::take(self).bytes);
+            return true;
+        }
+        self.grow(account)
+    }
+
+    fn grow(&mut self, account: &Account) -> bool {
+        if !self.reserve(account) || !account.take(PAGE_BYTES) {
+            return false;
         }
         let mut page = Vec::new();
         if page.try_reserve_exact(PAGE_SETS).is_err() {
             account.credit(PAGE_BYTES);
-            return;
+            return false;
         }
         // A fingerprint does not say in which of the two pages it belongs now: it goes into both.
         match self.pages.get(self.spread.source()) {
@@ -95,6 +115,7 @@ impl Ghost {
             self.spread.grow();
         }
         self.pages.push(page.into_boxed_slice());
+        true
     }
 
     /// Room for one more page in the list of pages.
@@ -154,6 +175,9 @@ fn list_bytes(pages: usize) -> u64 {
 }
 
 const WAYS: usize = 4;
-/// A page is for 256 items.
 const PAGE_SETS: usize = 64;
+/// What a page can remember.
+const PAGE_ITEMS: usize = PAGE_SETS * WAYS;
+/// So few pages are not worth being given back.
+const PAGES_MIN: usize = 8;
 const PAGE_BYTES: u64 = allocation_bytes(PAGE_SETS * size_of::<Set>());

@@ -202,7 +202,13 @@ impl Items {
             }
             return;
         }
-        if self.log.reserved() >= RESERVE
+        let has_reserve = self.log.reserved() >= RESERVE;
+        let live = usize::try_from(self.counters.items).unwrap_or(usize::MAX);
+        if !self.ghosts.are_fit(live) && !self.ghosts.fit(live, &self.account) {
+            // What is remembered is worth more than what lies in a segment: one goes for it where all is full.
+            self.shrink(has_reserve && self.log.used() >= TENDED_SEGMENTS);
+        }
+        if has_reserve
             || self.log.used() < TENDED_SEGMENTS
             || self.account.has_room(self.log.segment_bytes())
             || self.account.is_poor()
@@ -210,8 +216,6 @@ impl Items {
             return;
         }
         self.evict(now, self.log.segment_bytes(), TENDED, 0, bodies);
-        let live = usize::try_from(self.counters.items).unwrap_or(usize::MAX);
-        self.ghosts.fit(live, &self.account);
     }
 
     /// Without eviction, memory is won only from what is dead: copies the living out of the segment that has most of it. Says

@@ -284,3 +284,26 @@ fn a_walk_sees_everything_once_though_the_store_moves() {
     let seen = store.visit(b"k", NOW, |item| (item.was_fetched(), item.last_access()));
     assert_eq!(seen, Ok((false, NOW)), "a walk is no hit");
 }
+
+/// What is remembered of the evicted needs memory when there is none to spare, or else it would never be had; and it is given
+/// back when there are fewer items than there were.
+#[test]
+fn what_is_remembered_follows_the_number_of_items() {
+    let store = kit::store(16 * MIB);
+    for number in 0..500_000_u32 {
+        stored(set(&store, &format!("key{number}"), b"short"));
+    }
+    kit::check_limit(&store);
+    let stats = store.stats();
+    assert!(stats.evictions > 50_000, "{stats:?}");
+    // Two bytes an item.
+    let percent = stats.ghost_bytes * 100 / (2 * stats.items);
+    assert!((95..125).contains(&percent), "{stats:?}");
+    let long = vec![b'x'; 5000];
+    for number in 0..20_000_u32 {
+        stored(set(&store, &format!("key{number}"), &long));
+    }
+    kit::check_limit(&store);
+    let stats = store.stats();
+    assert!(stats.ghost_bytes < 16 << 10, "{stats:?}");
+}
