@@ -40,10 +40,10 @@ Plays traces against the item store itself, without a server, and beside it agai
 Usage: cargo xtask bench simulate [--check] [TRACE]... [OPTIONS]
 
   TRACE          names of traces or files; one of each kind when none is named
-  --check        fail when the store misses more than 1.03 times what S3-FIFO of whole items does at 24 bytes an item,
-                 or copies more than half a byte for each byte stored with TTLs; with no other word, also when
-                 a million expired items that nobody asks for are not gone after 60 s, or their sweeping takes over
-                 1 % of a core a GiB
+  --check        fail when the store misses more than 1.03 times what S3-FIFO of whole items does at 24 bytes an item
+                 (1.08 with less than 4 MiB), or copies more than half a byte for each byte stored with TTLs; with no
+                 other word, also when a million expired items that nobody asks for are not gone after 60 s, or
+                 their sweeping takes over 1 % of a core a GiB
   --memory SIZE,...  --caches CACHE,...  --ttl on|off|both  --requests N  --threads N  --json  and others:
                  `larder-replay simulate --help`
 ";

@@ -41,7 +41,7 @@ pub use expiry::{ExpiryReport, ExpiryTrial, GONE_MAX_S, SHARE_MAX};
 pub use pieces::{Piece, Pieces};
 pub use play::{Clock, Counts};
 pub use report::Report;
-pub use verdict::{COPIES_MAX, MISSES_MAX};
+pub use verdict::{COPIES_MAX, MISSES_MAX, MISSES_MAX_IF_SMALL};
 
 use crate::Trace;
 

@@ -59,7 +59,7 @@ pub(crate) struct SimulateArgs {
     /// Threads; without, one a core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Fail when larder misses over 1.03 times what s3fifo does, or copies more than half a byte for each stored with TTLs
+    /// Fail when larder misses over 1.03 times what s3fifo does (1.08 below 4 MiB), or copies more than half a byte for each stored with TTLs
     #[arg(long)]
     pub(crate) check: bool,
     /// Print one JSON object instead of a table
