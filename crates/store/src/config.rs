@@ -10,7 +10,7 @@ use crate::policy::Policy;
 /// Everything [`crate::Store::new`] needs to know: plain fields.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The hard limit, in bytes: items, index, drafts and pinned items that are no longer kept, as the allocator
+    /// The hard limit, in bytes: segments with items, index, drafts and pinned items that are no longer kept, as the allocator
     /// rounds them. 2 MiB is the least that is of use.
     pub memory_bytes: u64,
     /// What happens when the memory is full.
@@ -32,8 +32,9 @@ pub struct Config {
     pub observer: Option<Arc<dyn Observer>>,
     /// What the store does to keep more of what is asked for.
     pub policy: Policy,
-    /// Bytes of a segment, the unit in which memory is asked of the system: a power of two from 16 KiB to 1 MiB. `None` chooses
-    /// by the memory limit: 16 KiB below 16 MiB, else 64 KiB. It is never more than a sixteenth of the limit but 16 KiB. Items up to an eighth of it are short.
+    /// Bytes of a segment, the unit in which memory for items is asked of the system: a power of two from 16 KiB to 1 MiB; another
+    /// number is rounded up. `None` chooses by the memory limit: 16 KiB below 16 MiB, else 64 KiB. More than a sixteenth of
+    /// the limit is only used if that is 16 KiB. Items of up to an eighth of it are short: they lie in the log.
     pub segment_bytes: Option<usize>,
     /// For tests: the system refuses segments above so many bytes of them. It may be changed at any time.
     #[doc(hidden)]
@@ -104,5 +105,5 @@ const SEGMENTS_TO_SPARE: u64 = 64;
 /// Memory that earns a lock of its own.
 const SHARD_BYTES: u64 = 16 << 20;
 const SHARDS_DEFAULT_MAX: usize = 1024;
-/// The hash has 13 bits for the shard; see `store.rs`.
+/// The hash has 20 bits for the shard; see `index/mod.rs`.
 const SHARDS_MAX: usize = 4096;

@@ -17,8 +17,9 @@ use crate::store::{Inner, Store};
 ///   loop { space()? ─► bytes are read into it ─► filled(n) }   until is_complete()
 /// ```
 ///
-/// A value of up to 7 KiB has all its memory from the start. A larger one takes it as bytes arrive, 64 KiB ahead of them at
-/// most. Below a limit of 16 MiB these are a quarter. Dropping a draft gives everything back.
+/// A short item, of up to an eighth of a segment ([`crate::Config::segment_bytes`]) with its key, has all its memory from the
+/// start. A larger one takes it as bytes arrive, a segment's length ahead of them at most. By default these are 8 and 64 KiB;
+/// below a limit of 16 MiB, a quarter. Dropping a draft gives everything back.
 pub struct Draft {
     /// `None` once its bytes have been moved into an item.
     filling: Option<Filling>,
@@ -214,7 +215,7 @@ impl Draft {
         self.filling.as_ref().map(|filling| filling.data(self.key_len))
     }
 
-    /// The bytes as a slot keeps them; they are a draft's no longer.
+    /// The bytes, to be kept; they are a draft's no longer.
     pub(crate) fn take_body(&mut self) -> Option<Body> {
         let filling = self.filling.take()?;
         self.account.drafts.fetch_sub(filling.charged(), Relaxed);

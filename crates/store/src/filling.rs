@@ -211,7 +211,7 @@ impl Filling {
             })
     }
 
-    /// The bytes as a slot keeps them, and the account of its shard pays for them. It takes no memory.
+    /// The bytes, to be kept; the account of their shard goes on paying for them. It takes no memory.
     pub(crate) fn into_body(self, key_len: u8) -> Body {
         match self.place {
             Place::Short(bytes) => Body::Owned(bytes),

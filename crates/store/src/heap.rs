@@ -52,7 +52,7 @@ impl Heap {
         &self.account
     }
 
-    /// Longest item, key and line end included, that has an allocation of its own instead of cells.
+    /// Longest item, key and line end included, that lies in the log instead of cells.
     pub(crate) fn short_len(&self) -> usize {
         self.block_len() / 8
     }

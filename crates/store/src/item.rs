@@ -1,9 +1,9 @@
 //! The bytes of an item: where they lie and how long they live. How they are filled: [`crate::filling`].
 //!
 //! ```text
-//!   up to 8 KiB   an entry of the log: [head | key | value | \r\n]                    crate::entry
+//!   short         an entry of the log: [head | key | value | \r\n]                    crate::entry
 //!   larger        Shared ─► Kept { Many [key | value …] [… value …] [… \r\n] }     in runs of cells, taken as bytes arrive
-//!   a pin of an Owned one:  Kept { One [key | value | \r\n] }                      a copy
+//!   a pin of a short one:   Kept { One [key | value | \r\n] }                      a copy
 //! ```
 //!
 //! A pin is one more reference to a `Kept`; the last one gives the bytes back to the account, wherever it is dropped.

@@ -11,9 +11,9 @@ pub struct Stats {
     pub bytes: u64,
     /// Items ever stored.
     pub total_items: u64,
-    /// Memory that is held in all: items, index, drafts, pinned values, fixed tables. Never above the limit.
+    /// Memory that is held in all: segments, blocks, index, drafts, pins, fixed tables. Never above the limit.
     pub held_bytes: u64,
-    /// Part of it: slots, hash tables, ghosts and fixed tables.
+    /// Part of it: the index, ghosts, and what is known of segments, blocks and large bodies; fixed tables.
     pub index_bytes: u64,
     /// Part of it: drafts that are not committed.
     pub draft_bytes: u64,
@@ -32,13 +32,13 @@ pub struct Stats {
     pub ghost_bytes: u64,
     /// Keys and values of what is kept, as clients count them.
     pub asked_bytes: u64,
-    /// Room taken by all items ever stored, and by copying them from segment to segment.
+    /// Room that all items ever stored took when they were; copies are not counted in it.
     pub inserted_bytes: u64,
     /// Bytes copied from segment to segment.
     pub copied_bytes: u64,
-    /// Items evicted that had not proved themselves, and such as had.
+    /// Items evicted out of the small queue: new ones that had too few hits.
     pub evicted_small: u64,
-    /// Items evicted that had proved themselves once.
+    /// Items evicted out of the main queue: such as had proved themselves once.
     pub evicted_main: u64,
     /// The share that new items may have of the memory, in percent: the mean of the shards.
     pub small_percent: u64,
@@ -48,7 +48,7 @@ pub struct Stats {
     pub evictions: u64,
     /// Of these, never fetched.
     pub evicted_unfetched: u64,
-    /// Of these, hit since they were last looked at.
+    /// Of these, such as had hits left, but too few to stay.
     pub evicted_active: u64,
     /// Of those in `reclaimed` and `swept`, such as were never fetched.
     pub expired_unfetched: u64,

@@ -316,7 +316,7 @@ impl Inner {
         &self.shards[self.shard_index(hash)]
     }
 
-    /// From bits that neither the tables nor the choice of a table look at.
+    /// From the highest 20 bits, which the index does not look at.
     pub(crate) fn shard_index(&self, hash: u64) -> usize {
         let bits = (hash >> 44) as usize;
         bits & (self.shards.len() - 1)

@@ -95,8 +95,8 @@ impl<'a> Visit<'a> {
         self.record.data()
     }
 
-    /// The value and its `\r\n` in one piece, if it is kept in one: a short one is, up to 7 KiB or, below a limit of
-    /// 16 MiB, 1 KiB.
+    /// The value and its `\r\n` in one piece, if it is kept in one: that of a short item is, up to 8 KiB with its key or, below
+    /// a limit of 16 MiB, 2 KiB.
     #[must_use]
     pub fn data(&self) -> Option<&'a [u8]> {
         let mut slices = self.slices();
@@ -106,8 +106,8 @@ impl<'a> Visit<'a> {
 
     /// Pins the value. For a long one that is one more reference; a short one, as of [`Self::data`], is copied.
     ///
-    /// It cannot fail: what a copy takes comes out of a reserve that items never fill, a hundredth of the limit but 1 MiB
-    /// at most. Whoever pins many short values at once should copy them instead.
+    /// It cannot fail: what a copy takes comes out of a reserve that items never fill, a 128th of the limit, 16 KiB to 1 MiB.
+    /// Whoever pins many short values at once should copy them instead.
     #[must_use]
     pub fn pin(&self) -> Item {
         self.record.pin(self.account)
