@@ -1,12 +1,16 @@
 //! Counting: a value that is a decimal number, up and down.
 
+use std::sync::Arc;
+
 use crate::account::{Grant, Need};
 use crate::draft::Refusal;
 use crate::entry::Marks;
 use crate::filling::Filling;
-use crate::item::{LINE_END, Slices};
+use crate::heap::Heap;
+use crate::item::{Kept, LINE_END, Slices};
+use crate::record::Record;
 use crate::seconds::{Expiry, Seconds};
-use crate::shard::{Attributes, Found, Released};
+use crate::shard::{Attributes, Found, Items, Released};
 use crate::store::{Inner, Store};
 
 /// Which way to count.
@@ -66,7 +70,8 @@ pub struct Counting {
 
 impl Store {
     /// Counts a value up or down. A shorter number is followed by blanks, so that the value keeps its length. Flags and expiry
-    /// stay; the CAS number is new. It is an access if the last one is more than a minute ago, as in memcached. A number that becomes longer is a new value, which nobody has fetched.
+    /// stay; the CAS number is new. It is an access, as in memcached. A number that becomes longer is a new value, which
+    /// nobody has fetched.
     ///
     /// Leading blanks are skipped, and a blank ends the number: memcached's rules.
     ///
@@ -91,13 +96,11 @@ impl Store {
         let inner = &*self.inner;
         let hash = inner.hash(key);
         let home = inner.shard_index(hash);
+        let asked = Asked { key, hash, delta, counting, now };
         // A long value that grows: what was had of it stays from one attempt to the next.
         let mut pending = None;
-        let adjusted = inner.with_room(
-            home,
-            || now,
-            |grant| inner.try_adjust(key, hash, (delta, counting), now, grant, &mut pending),
-        )?;
+        let adjusted =
+            inner.with_room(home, || now, |grant| inner.try_adjust(asked, grant, &mut pending))?;
         adjusted.ok_or_else(|| {
             let size = inner.rules.item_bytes(key.len(), 0, DIGITS_MAX);
             inner.shards[home].lock(now).count_refusal(size);
@@ -106,91 +109,138 @@ impl Store {
     }
 }
 
+/// One request to count.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    key: &'a [u8],
+    hash: u64,
+    delta: Delta,
+    counting: &'a Counting,
+    now: Seconds,
+}
+
 impl Inner {
     fn try_adjust(
         &self,
-        key: &[u8],
-        hash: u64,
-        (delta, counting): (Delta, &Counting),
-        now: Seconds,
+        asked: Asked<'_>,
         grant: &mut Grant<'_>,
         pending: &mut Option<Filling>,
     ) -> Result<Result<Adjusted, Need>, AdjustError> {
+        let Asked { key, hash, counting, now, .. } = asked;
         let shard = self.shard(hash);
         let mut bodies = Released::default();
         let mut items = shard.lock(now);
         let Found::Live(index) = items.find_live(hash, key, now, &mut bodies) else {
             return Err(AdjustError::NotFound);
         };
-        let record = items.at(index);
-        // memcached's order: who has no value is no number, whatever their CAS number is.
-        if record.value_len() == 0 {
-            return Err(AdjustError::NonNumeric);
-        }
-        if counting.compare.is_some_and(|cas| cas != 0 && cas != record.cas()) {
-            return Err(AdjustError::Exists);
-        }
-        let (expiry_before, value_len) = (record.expiry(), record.value_len());
-        let exptime_before: Option<Seconds> = expiry_before.into();
-        let number = parse(record.data(), value_len).ok_or(AdjustError::NonNumeric)?;
-        let (flags, marks) = (record.flags(), record.marks());
-        let was_fetched = record.was_fetched();
-        let key_len = record.entry.key_len();
-        let value = delta.applied_to(number);
-        let mut digits = [b' '; DIGITS_MAX];
-        let digits = write(value, &mut digits);
+        let sum = Sum::of(items.at(index), asked)?;
         let expiry = counting.exptime.map_or(Expiry::NEVER, Expiry::from);
         let cas = items.coming_cas(counting.cas);
         let index = match items.widen(index, hash, expiry, cas, now, grant) {
             Ok(index) => index,
             Err(need) => return Ok(Err(need)),
         };
-        if items.write_text(index, digits) {
+        let (index, cas) = if items.write_text(index, sum.digits()) {
             items.set_access(index, now);
-            let class = items.class(index).into();
-            let cas = items.renew_cas(index, counting.cas);
             if counting.exptime.is_some() {
                 items.set_expiry(index, expiry);
-                items.tend(now, &mut bodies);
             }
-            return Ok(Ok(Adjusted { value, cas, class, exptime_before }));
-        }
-        // Longer, or pinned: other memory, and what was pinned stays as it is.
-        let len = digits.len().max(value_len);
-        let marks = if len == value_len { marks } else { Marks::default() };
-        let expiry = counting.exptime.map_or(expiry_before, Expiry::from);
-        let with = Attributes { flags, expiry, cas: counting.cas, marks };
-        let size = self.rules.item_bytes(key.len(), with.flags, len);
-        if size > self.item_bytes_max {
-            return Err(AdjustError::Refused(Refusal::TooLarge));
-        }
-        let item_len = key.len() + len + LINE_END.len();
+            (index, items.renew_cas(index, counting.cas))
+        } else {
+            let size = self.rules.item_bytes(key.len(), sum.with.flags, sum.len);
+            if size > self.item_bytes_max {
+                return Err(AdjustError::Refused(Refusal::TooLarge));
+            }
+            match items.put_sum(index, asked, &sum, &shard.heap, grant, pending) {
+                Ok((index, cas, old)) => {
+                    bodies.push(old);
+                    (index, cas)
+                }
+                Err(need) => return Ok(Err(need)),
+            }
+        };
+        let class = items.class(index).into();
+        items.tend(now, &mut bodies);
+        let Sum { value, exptime_before, .. } = sum;
+        Ok(Ok(Adjusted { value, cas, class, exptime_before }))
+    }
+}
+
+impl Items {
+    /// Puts a number in the place of one that is too short for it, or pinned: in other memory, so that what was pinned stays
+    /// as it is. Returns its handle, its CAS number, and the old body to drop.
+    fn put_sum(
+        &mut self,
+        old: u32,
+        asked: Asked<'_>,
+        sum: &Sum,
+        heap: &Arc<Heap>,
+        grant: &mut Grant<'_>,
+        pending: &mut Option<Filling>,
+    ) -> Result<(u32, u64, Option<Arc<Kept>>), Need> {
+        let item_len = asked.key.len() + sum.len + LINE_END.len();
+        let plan = self.prepare_other(old, item_len, sum.with, asked.now, grant)?;
         let mut filling = match pending.take() {
             Some(filling) if filling.len() == item_len => filling,
-            _ => Filling::new(item_len, &shard.heap),
+            _ => Filling::new(item_len, heap),
         };
-        let plan = match items.prepare_other(index, item_len, with, now, grant) {
-            Ok(plan) => plan,
-            Err(need) => {
-                *pending = Some(filling);
-                return Ok(Err(need));
-            }
-        };
-        if let Err(need) = filling.reserve(&shard.heap, grant) {
+        if let Err(need) = filling.reserve(heap, grant) {
             *pending = Some(filling);
-            return Ok(Err(need));
+            return Err(need);
         }
-        pad(&mut filling, key, digits, len);
-        // What is longer is a new value, as in memcached: nobody has used it.
-        let was_fetched = was_fetched && len == value_len;
-        let body = filling.into_body(key_len);
-        let (index, cas, old) = items.replace(index, hash, body, &plan, now);
-        items.set_fetched(index, was_fetched);
-        let class = items.class(index).into();
-        bodies.push(old);
-        items.tend(now, &mut bodies);
-        drop(items);
-        Ok(Ok(Adjusted { value, cas, class, exptime_before }))
+        pad(&mut filling, asked.key, sum.digits(), sum.len);
+        let body = filling.into_body(self.at(old).entry.key_len());
+        let (index, cas, body) = self.replace(old, asked.hash, body, &plan, asked.now);
+        self.set_fetched(index, sum.was_fetched);
+        Ok((index, cas, body))
+    }
+}
+
+/// What counting makes of an item.
+struct Sum {
+    value: u64,
+    text: [u8; DIGITS_MAX],
+    digits: usize,
+    /// What the item is if it has to lie elsewhere, and the length of its value then.
+    with: Attributes,
+    len: usize,
+    was_fetched: bool,
+    exptime_before: Option<Seconds>,
+}
+
+impl Sum {
+    /// # Errors
+    /// What is not counted, in memcached's order: who has no value is no number, whatever their CAS number is.
+    fn of(record: Record<'_>, asked: Asked<'_>) -> Result<Self, AdjustError> {
+        let Asked { delta, counting, .. } = asked;
+        let value_len = record.value_len();
+        if value_len == 0 {
+            return Err(AdjustError::NonNumeric);
+        }
+        if counting.compare.is_some_and(|cas| cas != 0 && cas != record.cas()) {
+            return Err(AdjustError::Exists);
+        }
+        let number = parse(record.data(), value_len).ok_or(AdjustError::NonNumeric)?;
+        let value = delta.applied_to(number);
+        let mut text = [b' '; DIGITS_MAX];
+        let digits = write(value, &mut text).len();
+        // What is longer is a new value, as in memcached: without marks, and nobody has used it.
+        let is_longer = digits > value_len;
+        let marks = if is_longer { Marks::default() } else { record.marks() };
+        let expiry = counting.exptime.map_or_else(|| record.expiry(), Expiry::from);
+        Ok(Self {
+            value,
+            text,
+            digits,
+            with: Attributes { flags: record.flags(), expiry, cas: counting.cas, marks },
+            len: digits.max(value_len),
+            was_fetched: record.was_fetched() && !is_longer,
+            exptime_before: record.expiry().into(),
+        })
+    }
+
+    fn digits(&self) -> &[u8] {
+        &self.text[DIGITS_MAX - self.digits..]
     }
 }
 
