@@ -314,7 +314,7 @@ impl Log {
     fn rewind(&mut self, number: u32) {
         let slot = &mut self.slots[number as usize];
         self.dead_bytes -= u64::from(slot.dead);
-        (slot.filled, slot.dead, slot.cursor) = (0, 0, 0);
+        (slot.filled, slot.dead, slot.cursor, slot.sought) = (0, 0, 0, 0);
         (slot.earliest, slot.latest) = (Expiry::NEVER, Expiry::from_word(0));
     }
 

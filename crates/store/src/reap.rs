@@ -271,7 +271,7 @@ impl Items {
         let held = self.log.freed_segments;
         let mut left = SLICE as usize;
         while left > 0
-            && let Some((number, offset)) = self.pass.at
+            && let Some(number) = self.pass.at
         {
             let is_due = self.log.slot(number).is_some_and(|slot| {
                 slot.items > 0 && (slot.generation != self.generation || slot.is_due(now, at_once))
@@ -281,10 +281,10 @@ impl Items {
                 self.skip(number);
                 continue;
             }
-            let stop = self.search(number, offset, &mut left, now, expired, &mut removed, bodies);
-            match stop {
-                Some(stop) => self.pass.at = Some((number, stop)),
-                None => self.settle_search(number, now),
+            let stop = self.search(number, &mut left, now, expired, &mut removed, bodies);
+            match (stop, self.log.slot_mut(number)) {
+                (Some(stop), Some(slot)) => slot.sought = stop,
+                _ => self.settle_search(number, now),
             }
         }
         removed.segments = self.log.freed_segments - held;
@@ -293,18 +293,17 @@ impl Items {
         removed
     }
 
-    /// Removes what is gone from a segment, from an offset on; says where it stopped before the end.
-    #[expect(clippy::too_many_arguments, reason = "one loop's state, cut out of its function")]
+    /// Goes on to remove what is gone from a segment; says where it stopped before the end.
     fn search(
         &mut self,
         number: u32,
-        mut offset: u32,
         left: &mut usize,
         now: Seconds,
         expired: Farewell,
         removed: &mut Removed,
         bodies: &mut Released,
     ) -> Option<u32> {
+        let mut offset = self.log.slot(number)?.sought;
         let mut patience = DEAD_MAX;
         loop {
             match self.log.next_living(number, offset, &mut patience) {
@@ -349,14 +348,15 @@ impl Items {
 
     /// On to the next segment, or to the end of the pass.
     fn skip(&mut self, number: u32) {
-        if let Some(slot) = self.log.slot(number).filter(|slot| slot.items > 0) {
+        if let Some(slot) = self.log.slot_mut(number).filter(|slot| slot.items > 0) {
+            slot.sought = 0;
             let (due, earliest) = (slot.due(), slot.earliest);
             self.pass.next_due = self.pass.next_due.min(due);
             self.pass.next_earliest = self.pass.next_earliest.min(earliest);
         }
         self.pass.seen_earliest = Expiry::NEVER;
         if number + 1 < self.log.end() {
-            self.pass.at = Some((number + 1, 0));
+            self.pass.at = Some(number + 1);
         } else {
             self.pass.end();
         }
@@ -388,8 +388,8 @@ impl Removed {
 /// The search for what has expired or was flushed: through all segments, a slice at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pass {
-    /// Where the running pass is, if one is: segment and offset.
-    at: Option<(u32, u32)>,
+    /// The segment that the running pass is in, if one is; how far, the segment knows, which may begin anew meanwhile.
+    at: Option<u32>,
     /// No segment is worth a search before.
     due: Expiry,
     /// No item expires before.
@@ -448,7 +448,7 @@ impl Pass {
         self.next_due = Expiry::NEVER;
         self.next_earliest = Expiry::NEVER;
         self.seen_earliest = Expiry::NEVER;
-        self.at = Some((0, 0));
+        self.at = Some(0);
     }
 
     fn end(&mut self) {

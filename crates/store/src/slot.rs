@@ -22,7 +22,9 @@ pub(crate) struct Slot {
     pub(crate) generation: u32,
     /// Before it, everything is dead.
     pub(crate) cursor: u32,
-    /// When it was last searched for expired items.
+    /// So far a search for expired items has got that is under way in it.
+    pub(crate) sought: u32,
+    /// When it was last searched for them.
     pub(crate) searched: Seconds,
     pub(crate) queue: Queue,
     pub(crate) stream: u8,
@@ -42,6 +44,7 @@ impl Slot {
         latest: Expiry::from_word(0),
         generation: 0,
         cursor: 0,
+        sought: 0,
         searched: Seconds(0),
         queue: Queue::Small,
         stream: 0,
