@@ -20,23 +20,29 @@ impl Items {
         }
         for queue in [Queue::Small, Queue::Main] {
             let mut left = SLICE as usize;
+            let mut patience = 16 * SLICE as usize;
             let mut number = self.log.oldest(queue);
-            while let Some(now) = number.filter(|_| left > 0) {
-                self.see_oldest(now, &mut left, classes);
+            while let Some(now) = number.filter(|_| left > 0 && patience > 0) {
+                self.see_oldest(now, &mut left, &mut patience, classes);
                 number = self.log.next(now);
             }
         }
     }
 
-    fn see_oldest(&self, number: u32, left: &mut usize, classes: &mut [ClassStats]) {
+    fn see_oldest(
+        &self,
+        number: u32,
+        left: &mut usize,
+        patience: &mut usize,
+        classes: &mut [ClassStats],
+    ) {
         let Some(slot) = self.log.slot(number) else { return };
         if slot.generation != self.generation {
             return;
         }
         let mut at = slot.cursor;
-        let mut patience = 4 * SLICE as usize;
         while *left > 0 {
-            let Ok(offset) = self.log.next_living(number, at, &mut patience) else { return };
+            let Ok(offset) = self.log.next_living(number, at, patience) else { return };
             let handle = self.log.handle(number, offset);
             let entry = self.log.entry(handle);
             if let Some(class) = classes.get_mut(usize::from(self.class(handle))) {
@@ -87,7 +93,9 @@ impl Items {
         let record = self.at(handle);
         let (was_fetched, can_expire) = (record.was_fetched(), record.expiry().is_some());
         let age = now.since(record.entry.last_access(self.latest));
+        let queue = self.log.slot_of(handle).queue;
         self.counters.evicted_active += u64::from(record.entry.frequency() > 0);
+        self.counters.evicted_from[queue as usize] += 1;
         let class = self.class(handle);
         let class = &mut self.counters.classes[usize::from(class)];
         class.evicted += 1;

@@ -229,6 +229,8 @@ impl Items {
         let words = Words { cas: record.cas(), expiry: record.expiry(), flags: record.flags() };
         let shape = Shape::of(record.entry).widened(!is_wide, !is_high);
         let queue = self.log.slot_of(old).queue;
+        // It may be moved for the number only, and expire when it did.
+        let expiry = expiry.min(words.expiry);
         self.log.prepare(queue, expiry, shape.len(), now, self.generation, grant)?;
         let new = self.log.append(queue, expiry, shape.len(), now);
         debug_assert!(new.is_some(), "no place was prepared");
@@ -239,6 +241,7 @@ impl Items {
         let charged = self.at(new).charged();
         self.log.weigh(new, charged);
         self.counters.copied_bytes += shape.len() as u64;
+        self.pass.note_moved(expiry);
         self.index.replace(hash, old, new);
         self.log.kill(old).settle(&self.account);
         Ok(new)

@@ -169,7 +169,6 @@ impl Items {
                 return;
             }
             self.ghosts.insert(hash, queue, false);
-            self.counters.evicted_from[queue as usize] += 1;
         }
         removed.add(self.at(handle).body.map_or(0, |body| body.charged()));
         bodies.push(self.remove(handle, hash, farewell));
@@ -439,6 +438,12 @@ impl Pass {
         ] {
             *earliest = (*earliest).min(expiry);
         }
+    }
+
+    /// An item of this expiry lies elsewhere now: maybe where the running pass has been, out of where it was to come.
+    pub(crate) fn note_moved(&mut self, expiry: Expiry) {
+        self.next_due = self.next_due.min(expiry);
+        self.next_earliest = self.next_earliest.min(expiry);
     }
 
     fn begin(&mut self, now: Seconds) {

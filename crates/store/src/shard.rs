@@ -271,7 +271,7 @@ impl Items {
 
     /// Marks a hit.
     pub(crate) fn mark(&mut self, handle: u32, now: Seconds) {
-        let age = now.since(self.log.entry(handle).last_access(now));
+        let age = now.since(self.log.entry(handle).last_access(self.latest));
         self.counters.count_hit(age);
         self.log.entry_mut(handle).mark_hit(now);
     }
@@ -333,6 +333,7 @@ impl Items {
         let is_moved = self.index.replace(hash, handle, new);
         debug_assert!(is_moved, "an item in the log is in the index");
         self.counters.copied_bytes += len as u64;
+        self.pass.note_moved(self.log.entry(new).expiry());
         self.log.kill(handle).settle(&self.account);
         Some(new)
     }

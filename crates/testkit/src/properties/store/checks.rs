@@ -80,6 +80,7 @@ impl Pair {
         let told = (stats.evictions, stats.evicted_unfetched, stats.out_of_memory);
         let expected = (self.told.evictions, self.told.evicted_unfetched, self.told.out_of_memory);
         assert_eq!(told, expected, "evictions, those never fetched, refusals");
+        assert_eq!(stats.evicted_small + stats.evicted_main, stats.evictions, "by queue");
         let classes = self.store.class_stats();
         assert_eq!(classes.len(), self.rules.size_classes.len() + 1);
         let mut sums = vec![(0, 0); classes.len()];
