@@ -43,6 +43,7 @@ impl Items {
             let freed = self.log.freed_segments - held;
             removed.bytes += freed * self.log.segment_bytes();
             removed.segments += freed;
+            looked_at += if freed > 0 { SEGMENT_ITEMS } else { 0 };
         }
         removed
     }
@@ -280,7 +281,11 @@ impl Items {
                 self.skip(number);
                 continue;
             }
+            let freed = self.log.freed_segments;
             let stop = self.search(number, &mut left, now, expired, &mut removed, bodies);
+            if self.log.freed_segments > freed {
+                left = left.saturating_sub(SEGMENT_ITEMS);
+            }
             match (stop, self.log.slot_mut(number)) {
                 (Some(stop), Some(slot)) => slot.sought = stop,
                 _ => self.settle_search(number, now),
@@ -471,6 +476,8 @@ impl Pass {
 
 /// Items looked at under one hold of a lock.
 pub(crate) const SLICE: u32 = 64;
+/// A segment that goes back to the system is a call to it under the lock, and counts as so many.
+const SEGMENT_ITEMS: usize = 8;
 /// Dead ones passed over on the way to them.
 const DEAD_MAX: usize = 8 * SLICE as usize;
 /// Items whose places in the index are fetched at the same time.
