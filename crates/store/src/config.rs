@@ -34,7 +34,8 @@ pub struct Config {
     pub policy: Policy,
     /// Bytes of a segment, the unit in which memory for items is asked of the system: a power of two from 16 KiB to 1 MiB; another
     /// number is rounded up. `None` chooses by the memory limit: 16 KiB below 16 MiB, else 64 KiB. More than a sixteenth of
-    /// the limit is only used if that is 16 KiB. Items of up to an eighth of it are short: they lie in the log.
+    /// the limit is only used if that is 16 KiB. Items of up to an eighth of it, and below
+    /// 64 KiB, are short: they lie in the log.
     pub segment_bytes: Option<usize>,
     /// For tests: the system refuses segments above so many bytes of them. It may be changed at any time.
     #[doc(hidden)]

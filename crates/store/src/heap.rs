@@ -54,7 +54,7 @@ impl Heap {
 
     /// Longest item, key and line end included, that lies in the log instead of cells.
     pub(crate) fn short_len(&self) -> usize {
-        self.block_len() / 8
+        (self.block_len() / 8).min(SHORT_LEN_MAX)
     }
 
     /// Cells that can be had for nothing.
@@ -328,6 +328,8 @@ const IDLE_PART: usize = 16;
 const IDLE_MIN: usize = 2;
 const IDLE_MAX: usize = 16;
 const BLOCKS_MIN: usize = 4;
+/// The log says the length of a value in two bytes.
+const SHORT_LEN_MAX: usize = u16::MAX as usize;
 /// Runs taken back under one hold of the lock, each of which may be the last of its block.
 const PARTS_A_TURN: usize = VACATED_MAX;
 const VACATED_MAX: usize = 16;

@@ -28,8 +28,9 @@ use crate::slot::{Freed, NONE, Slot};
 pub(crate) struct Log {
     arena: Arc<Arena>,
     segment_len: usize,
-    /// Bits of a handle that are the offset.
+    /// Bits of a handle that are the offset; the others number segments, of which there may be so many.
     offset_bits: u32,
+    segments_max: usize,
     /// Spans of life that have segments of their own.
     streams: usize,
     /// By number; the bytes lie apart from what is known of them, because every request needs them.
@@ -68,10 +69,12 @@ struct Fifo {
 impl Log {
     pub(crate) fn new(arena: &Arc<Arena>, segment_len: usize, streams: usize) -> Self {
         let fifo = || Fifo { newest: NONE, oldest: NONE, bytes: 0 };
+        let offset_bits = (segment_len / GRANULE).ilog2();
         Self {
             arena: Arc::clone(arena),
             segment_len,
-            offset_bits: (segment_len / GRANULE).ilog2(),
+            offset_bits,
+            segments_max: 1 << (u32::BITS - offset_bits),
             streams: streams.clamp(1, STREAMS),
             segments: Vec::new(),
             slots: Vec::new(),
@@ -445,6 +448,10 @@ impl Log {
             return Ok(());
         }
         let (len, old) = (self.slots.len(), self.slots.capacity());
+        if len + 2 > self.segments_max {
+            // As if the system had none: some must be freed, whatever the limit.
+            return Err(Need::Memory(self.segment_bytes()));
+        }
         if len + 2 > old {
             let new = (old * 2).max(8);
             let bytes = list_bytes(new);
@@ -457,9 +464,6 @@ impl Log {
                 return Err(Need::Memory(bytes));
             }
             grant.account().credit(list_bytes(old));
-        }
-        if len + 2 > 1 << (u32::BITS - self.offset_bits) {
-            return Err(Need::Segment);
         }
         for number in [len, len + 1] {
             self.slots.push(Slot { newer: self.vacant, ..Slot::EMPTY });
@@ -487,3 +491,6 @@ pub(crate) const RESERVE: usize = 2;
 pub(crate) const STREAMS: usize = 4;
 /// All but the last, in seconds.
 const SPANS: [u32; STREAMS - 1] = [3 * 60, 20 * 60, 4 * 3600];
+
+#[cfg(test)]
+mod tests;

@@ -119,20 +119,25 @@ impl Inner {
         mut attempt: impl FnMut(&mut Grant<'_>) -> Result<Result<T, Need>, E>,
     ) -> Result<Option<T>, E> {
         let mut grant = Grant::empty(&self.shards[home].account);
-        let (mut failures, mut tries, mut last) = (0, 0, None);
+        let (mut failures, mut tries, mut tries_for_cells) = (0, 0, 0);
         loop {
             let need = match attempt(&mut grant)? {
                 Ok(done) => return Ok(Some(done)),
                 Err(need) => need,
             };
-            // A long value gets cells a few at a time: each time there are fewer to be had.
-            let is_nearer = matches!(need, Need::Cells(_)) && last != Some(need);
-            tries += u32::from(!is_nearer);
-            debug_assert!(tries < TRIES_MAX, "{need:?} is met in vain");
-            if tries == TRIES_MAX {
+            let (tries, most) = match need {
+                Need::Cells(_) => {
+                    // A long value gets a block of them at a time, which it keeps: it may need as many as there are.
+                    let blocks = self.pool.ceiling() / self.shards[home].heap.block_len() as u64;
+                    (&mut tries_for_cells, TRIES_MAX + blocks)
+                }
+                Need::Room(_) | Need::Segment | Need::Memory(_) => (&mut tries, TRIES_MAX),
+            };
+            *tries += 1;
+            debug_assert!(*tries < most, "{need:?} is met in vain");
+            if *tries >= most {
                 return Ok(None);
             }
-            last = Some(need);
             // What it got in vain may be what the search would miss.
             drop(grant);
             match self.meet(need, home, now(), &mut failures) {
@@ -382,6 +387,6 @@ impl<'a> Search<'a> {
 const FREED_MIN: u64 = 64 << 10;
 const FREED_MAX: u64 = 1 << 20;
 /// How often a request may miss something. Others may use up what was found for it, but not so often.
-const TRIES_MAX: u32 = 1000;
+const TRIES_MAX: u64 = 1000;
 /// Refused allocations until the request is refused.
 const FAILURES_MAX: u32 = 8;

@@ -110,7 +110,7 @@ fn an_item_that_moves_for_a_high_number_expires_as_before() {
 #[test]
 fn joins_end_however_much_is_left() {
     for eviction in [Eviction::Enabled, Eviction::Disabled] {
-        for limit in (MIB..2 * MIB).step_by(7919) {
+        for limit in (MIB..2 * MIB).step_by(49_999) {
             let store = Store::new(Config { eviction, ..one_shard(limit) });
             for index in 0..limit / 1000 {
                 let key = format!("key {index}");
