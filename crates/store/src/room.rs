@@ -94,6 +94,7 @@ impl Inner {
             removed += items.evict(now, excess, SLICE as usize, PATIENCE, &mut bodies).items;
             items.shrink(self.pool.is_shrinking());
         }
+        let trims = shrinks && items.trim_tables();
         if items.len() == 0 && self.pool.is_shrinking() {
             items.give_up_empty();
         }
@@ -103,7 +104,7 @@ impl Inner {
             shard.release_all();
             self.pool.lower();
         }
-        Swept { removed, more: passes || removed > 0 }
+        Swept { removed, more: passes || trims || removed > 0 }
     }
 
     /// Tries what may fail for want of memory, and again with more, as long as there is sense in that; `None` when there is

@@ -414,6 +414,16 @@ impl Items {
         }
     }
 
+    /// Gives up what index and ghosts have beyond what so few items need, a little at a time; says whether there was anything.
+    pub(crate) fn trim_tables(&mut self) -> bool {
+        let live = usize::try_from(self.counters.items).unwrap_or(usize::MAX);
+        let before = self.ghosts.bytes();
+        self.ghosts.fit(live, &self.account);
+        let items = rehash(&self.log, &self.rules.hasher);
+        let steps = (0..TRIM_STEPS).take_while(|_| self.index.trim(&items, &self.account));
+        steps.count() > 0 || self.ghosts.bytes() < before
+    }
+
     /// Gives up all that nothing lies in.
     pub(crate) fn give_up_empty(&mut self) {
         while let Some(segment) = self.log.take_empty() {
@@ -429,6 +439,9 @@ impl Items {
         all / (self.counters.items + self.flushed).max(1)
     }
 }
+
+/// Steps of the index under one hold of the lock: each moves some thirty items, or gives a page back.
+const TRIM_STEPS: usize = 8;
 
 /// What the index may ask about the items it knows the handles of.
 pub(crate) fn rehash<'a>(log: &'a Log, hasher: &'a RandomState) -> impl Rehash + use<'a> {

@@ -5,6 +5,33 @@ mod kit;
 use kit::{MIB, NOW, Put, check_limit, pattern, set, stored, strict};
 use larder_store::{Condition, Config, Store};
 
+/// One shard of the smallest segments.
+fn one_shard(memory_bytes: u64) -> Config {
+    Config { shards: Some(1), segment_bytes: Some(16 << 10), ..kit::config(memory_bytes) }
+}
+
+/// What small items took besides their bytes, index, ghosts and lists, must not stay when the limit is a small part of it.
+#[test]
+fn a_limit_far_below_is_reached_and_used() {
+    let store = Store::new(one_shard(16 * MIB));
+    for index in 0..500_000 {
+        stored(set(&store, &format!("key {index}"), b"value"));
+    }
+    assert!(store.stats().evictions > 0, "it is full");
+    store.set_memory_limit(MIB, NOW);
+    kit::sweep_all(&store, NOW);
+    check_limit(&store);
+    for index in 0..40_000 {
+        stored(set(&store, &format!("new {index}"), b"value"));
+        if index % 100 == 0 {
+            kit::sweep_all(&store, NOW);
+        }
+    }
+    check_limit(&store);
+    let stats = store.stats();
+    assert!(stats.items > 12_000, "{stats:?}");
+}
+
 /// Segments that are mostly dead are won back though nothing was left in reserve when it was full.
 #[test]
 fn without_eviction_what_was_deleted_makes_room() {

@@ -157,6 +157,14 @@ impl Index {
         }
     }
 
+    /// The same though no item goes: a step of what those that went have left to do. Says whether there was any.
+    pub(crate) fn trim(&mut self, items: &impl Rehash, account: &Account) -> bool {
+        let state = |index: &Self| (index.pages.pieces(), index.resize.pieces, index.resize.moved);
+        let before = state(self);
+        self.make_small(items, account);
+        state(self) != before
+    }
+
     /// Takes a piece of memory; when there are enough, begins to use them.
     fn grow(&mut self, grant: &mut Grant<'_>) -> Result<(), Need> {
         let wanted = self.resize.pieces + self.step(self.resize.pieces);
