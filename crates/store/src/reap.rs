@@ -269,22 +269,23 @@ impl Items {
         }
         let at_once = self.pass.hurries;
         let held = self.log.freed_segments;
-        let mut left = SLICE as usize;
-        while left > 0
+        let mut left = Left { items: SLICE as usize, dead: DEAD_MAX };
+        while left.items > 0
+            && left.dead > 0
             && let Some(number) = self.pass.at
         {
             let is_due = self.log.slot(number).is_some_and(|slot| {
                 slot.items > 0 && (slot.generation != self.generation || slot.is_due(now, at_once))
             });
             if !is_due {
-                left = left.saturating_sub(1);
+                left.items -= 1;
                 self.skip(number);
                 continue;
             }
             let freed = self.log.freed_segments;
             let stop = self.search(number, &mut left, now, expired, &mut removed, bodies);
             if self.log.freed_segments > freed {
-                left = left.saturating_sub(SEGMENT_ITEMS);
+                left.items = left.items.saturating_sub(SEGMENT_ITEMS);
             }
             match (stop, self.log.slot_mut(number)) {
                 (Some(stop), Some(slot)) => slot.sought = stop,
@@ -301,24 +302,23 @@ impl Items {
     fn search(
         &mut self,
         number: u32,
-        left: &mut usize,
+        left: &mut Left,
         now: Seconds,
         expired: Farewell,
         removed: &mut Removed,
         bodies: &mut Released,
     ) -> Option<u32> {
         let mut offset = self.log.slot(number)?.sought;
-        let mut patience = DEAD_MAX;
         loop {
-            match self.log.next_living(number, offset, &mut patience) {
+            match self.log.next_living(number, offset, &mut left.dead) {
                 Err(stop) => {
                     let filled = self.log.slot(number).map_or(0, |slot| slot.filled);
                     return (stop < filled).then_some(stop);
                 }
-                Ok(next) if *left == 0 => return Some(next),
+                Ok(next) if left.items == 0 => return Some(next),
                 Ok(next) => offset = next,
             }
-            *left -= 1;
+            left.items -= 1;
             let handle = self.log.handle(number, offset);
             let len = u32::try_from(self.log.entry(handle).len()).unwrap_or(u32::MAX);
             offset += len;
@@ -371,6 +371,13 @@ impl Items {
 struct Seen {
     items: [(u32, u64); BATCH],
     count: usize,
+}
+
+/// What a slice may still look at.
+struct Left {
+    items: usize,
+    /// Passed over on the way, whatever the number of segments.
+    dead: usize,
 }
 
 /// What a slice of work has removed.

@@ -169,6 +169,31 @@ fn a_sweep_is_bounded_and_finds_everything() {
 }
 
 #[test]
+fn a_sweep_passes_over_a_bounded_number_of_dead_items() {
+    let store = kit::store(16 * kit::MIB);
+    let key = |number: u32| format!("key{number:05}");
+    let count = 60_000;
+    for number in 0..count {
+        set_until(&store, &key(number), at(50));
+    }
+    // One or two of a segment's two thousand are left.
+    let stays = |number: u32| number.is_multiple_of(1500);
+    for number in (0..count).filter(|&number| !stays(number)) {
+        assert!(store.delete(key(number).as_bytes(), NOW));
+    }
+    let mut removed = 0;
+    loop {
+        let swept = store.sweep(at(100), 1);
+        assert!(swept.removed <= 3, "{swept:?}");
+        removed += swept.removed;
+        if !swept.more {
+            break;
+        }
+    }
+    assert_eq!(removed, (0..count).filter(|&number| stays(number)).count());
+}
+
+#[test]
 fn without_eviction_expired_items_make_room_before_anything_is_refused() {
     let store = strict(2 * kit::MIB);
     let mut count = 0;
