@@ -81,6 +81,10 @@ impl Inner {
     /// One slice of work in a shard; there may be more if it did any.
     fn sweep_slice(&self, shard: &Shard, now: Seconds) -> Swept {
         let mut bodies = Released::default();
+        if self.pool.is_shrinking() {
+            // Requests may have made more room than is wanted.
+            self.pool.lower();
+        }
         let mut items = shard.lock(now);
         let shrinks = self.eviction == Eviction::Enabled && self.pool.is_shrinking();
         let passes = items.wants_pass(now);

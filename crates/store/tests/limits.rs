@@ -2,7 +2,7 @@
 
 mod kit;
 
-use kit::{MIB, NOW, Put, check_limit, pattern, set, stored, strict};
+use kit::{MIB, NOW, Put, check_limit, pattern, set, stored, strict, value};
 use larder_store::{Condition, Config, Store};
 
 /// One shard of the smallest segments.
@@ -93,4 +93,20 @@ fn a_very_long_value_grows_in_a_full_store() {
     let put = Put { condition: Condition::Append, ..Put::new("k", b"more") };
     stored(put.into(&store));
     assert_eq!(store.visit(b"k", NOW, |item| item.value_len()), Ok(len + 4));
+}
+
+#[test]
+fn nothing_is_evicted_for_a_lower_limit_that_is_reached() {
+    let store = kit::store(2 * MIB);
+    stored(set(&store, "flushed", b"value"));
+    store.flush(NOW);
+    stored(set(&store, "large", &pattern(1_000_000, 1)));
+    let held = store.stats().held_bytes;
+    // A little too low for it. There is a flushed item to be removed first, so it is the next one that takes its place.
+    store.set_memory_limit(held - 1, NOW);
+    stored(set(&store, "small", b"value"));
+    let stats = store.stats();
+    assert!(stats.evictions <= 1 && stats.held_bytes < held / 2, "{stats:?}");
+    kit::sweep_all(&store, NOW);
+    assert_eq!(value(&store, "small").as_deref(), Some(&b"value"[..]));
 }
