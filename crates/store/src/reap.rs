@@ -343,9 +343,11 @@ impl Items {
     /// A segment was searched to its end.
     fn settle_search(&mut self, number: u32, now: Seconds) {
         let earliest = self.pass.seen_earliest;
+        // What was looked at first may have expired since.
+        let begun = self.pass.begun.unwrap_or(now);
         if let Some(slot) = self.log.slot_mut(number) {
             slot.earliest = earliest;
-            slot.searched = now;
+            slot.searched = begun;
         }
         self.skip(number);
     }

@@ -169,6 +169,23 @@ fn a_sweep_is_bounded_and_finds_everything() {
 }
 
 #[test]
+fn what_expires_behind_a_sweep_that_rests_is_found_when_it_goes_on() {
+    let store = kit::store(16 * kit::MIB);
+    set_until(&store, "early", at(1));
+    for number in 0..100 {
+        set_until(&store, &format!("key{number}"), at(3));
+    }
+    for number in 0..100 {
+        set_until(&store, &format!("stays{number}"), at(170));
+    }
+    store.hurry();
+    let swept = store.sweep(at(2), 1);
+    assert!(swept.removed == 1 && swept.more, "{swept:?}: it was to stop in between");
+    kit::sweep_all(&store, at(100));
+    assert_eq!(store.stats().items, 100);
+}
+
+#[test]
 fn a_sweep_passes_over_a_bounded_number_of_dead_items() {
     let store = kit::store(16 * kit::MIB);
     let key = |number: u32| format!("key{number:05}");
